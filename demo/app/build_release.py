@@ -1,0 +1,72 @@
+# Copyright (c) The turnout.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Build ``shop-<version>.tar.gz``: the sample application with a ``release.json``, byte for byte reproducible."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCES = ("appctl", "appctl.py", "shop.py")
+BEHAVIOURS = ("good", "broken", "degrades")
+
+
+@dataclass(frozen=True)
+class Tarball:
+    """A built release; ``sha256`` is the checksum in hexadecimal."""
+
+    path: Path
+    sha256: str
+    version: str
+
+
+def release_json(version: str, behaviour: str = "good", degrade_after: float = 5.0, degrade_ms: float = 400.0) -> bytes:
+    """The content of ``release.json``: seconds of real traffic before a release degrades, and milliseconds it then adds."""
+    if behaviour not in BEHAVIOURS:
+        raise ValueError("behaviour is one of %s, not %r" % (", ".join(BEHAVIOURS), behaviour))
+    record = {"version": version, "behaviour": behaviour, "degrade_after": degrade_after, "degrade_ms": degrade_ms}
+    return json.dumps(record, sort_keys=True).encode() + b"\n"
+
+
+def build(
+    directory: Path, version: str, behaviour: str = "good", degrade_after: float = 5.0, degrade_ms: float = 400.0
+) -> Tarball:
+    """Write the tarball of one release into ``directory``; the files lie at its root, without a top folder."""
+    here = Path(__file__).resolve().parent
+    members = {name: (here / name).read_bytes() for name in SOURCES}
+    members["release.json"] = release_json(version, behaviour, degrade_after, degrade_ms)
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name in sorted(members):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(members[name])
+            entry.mode = 0o755 if name == "appctl" else 0o644
+            archive.addfile(entry, io.BytesIO(members[name]))
+    packed = gzip.compress(plain.getvalue(), compresslevel=9, mtime=0)
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / ("shop-%s.tar.gz" % version)
+    path.write_bytes(packed)
+    return Tarball(path, hashlib.sha256(packed).hexdigest(), version)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("version")
+    parser.add_argument("--directory", type=Path, default=Path("."))
+    parser.add_argument("--behaviour", choices=BEHAVIOURS, default="good")
+    parser.add_argument("--degrade-after", type=float, default=5.0)
+    parser.add_argument("--degrade-ms", type=float, default=400.0)
+    options = parser.parse_args()
+    tarball = build(options.directory, options.version, options.behaviour, options.degrade_after, options.degrade_ms)
+    print(json.dumps({"path": str(tarball.path), "sha256": tarball.sha256, "version": tarball.version}))
+
+
+if __name__ == "__main__":
+    main()

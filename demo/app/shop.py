@@ -1,0 +1,341 @@
+# Copyright (c) The turnout.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sample application: a small HTTP/1.1 server that is released, breaks and degrades on request.
+
+Its version and behaviour come from ``release.json`` beside this file. The standard library is all
+it needs, so a release is nothing but a tarball.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Optional
+from urllib.parse import parse_qsl, urlsplit
+
+MAX_HEAD = 64 * 1024
+MAX_BODY = 16 * 1024 * 1024
+STREAM_TRAILER = b"end-of-stream\n"
+PREVIEW_HEADER = "x-bluegreen-preview"
+WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
+OP_CLOSE, OP_PING, OP_PONG = 0x8, 0x9, 0xA
+GOING_AWAY = (1001).to_bytes(2, "big")
+REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 503: "Service Unavailable"}
+
+
+@dataclass(frozen=True)
+class Release:
+    """What ``release.json`` says. ``degrades`` slows down by ``degrade_ms`` after ``degrade_after`` s of traffic."""
+
+    version: str = "v0"
+    behaviour: str = "good"
+    degrade_after: float = 5.0
+    degrade_ms: float = 400.0
+
+    @classmethod
+    def load(cls, path: Path) -> Release:
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def is_real_traffic(self) -> bool:
+        """Neither a health check nor a look at the idle colour."""
+        return self.path != "/health" and PREVIEW_HEADER not in self.headers
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        pairs = (part.strip().partition("=") for part in self.headers.get("cookie", "").split(";"))
+        return {name: value for name, dummy, value in pairs}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole body, or chunks that are sent as they come."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+    chunks: Optional[AsyncIterator[bytes]] = None
+
+
+def as_json(value: object, status: int = 200) -> Answer:
+    return Answer(json.dumps(value).encode() + b"\n", status)
+
+
+class BadRequest(Exception):
+    """The bytes on the wire are not a request that this server understands."""
+
+
+async def read_request(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, begun: Callable[[], None]
+) -> Request:
+    """Read one request; ``begun`` is called when its head is in. Raises IncompleteReadError at the end of input."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    begun()
+    line, dummy, rest = head.partition("\r\n")
+    headers: dict[str, str] = {}
+    for header in rest.split("\r\n"):
+        name, dummy, value = header.partition(":")
+        headers[name.strip().lower()] = value.strip()
+    try:
+        method, target, version = line.split(" ")
+        length = int(headers.get("content-length", "0"))
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+    if version != "HTTP/1.1" or "transfer-encoding" in headers or not 0 <= length <= MAX_BODY:
+        raise BadRequest("HTTP/1.1 with a Content-Length of at most %d only" % MAX_BODY)
+    if headers.get("expect", "").lower() == "100-continue":
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    body = await reader.readexactly(length) if length else b""
+    parts = urlsplit(target)
+    return Request(method, parts.path, dict(parse_qsl(parts.query)), headers, body)
+
+
+async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Read one masked client frame (RFC 6455, section 5.2): its first byte (FIN and opcode) and its payload."""
+    first, second = await reader.readexactly(2)
+    length = second & 0x7F
+    if length > 125:
+        length = int.from_bytes(await reader.readexactly(2 if length == 126 else 8), "big")
+    if not second & 0x80 or length > MAX_BODY:
+        raise BadRequest("client frames are masked and of bounded length")
+    mask = await reader.readexactly(4)
+    data = await reader.readexactly(length)
+    key = (mask * (length // 4 + 1))[:length]
+    return first, (int.from_bytes(data, "big") ^ int.from_bytes(key, "big")).to_bytes(length, "big")
+
+
+def frame(first: int, payload: bytes) -> bytes:
+    """A server frame, unmasked."""
+    size = len(payload)
+    if size < 126:
+        return bytes((first, size)) + payload
+    if size < 1 << 16:
+        return bytes((first, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((first, 127)) + size.to_bytes(8, "big") + payload
+
+
+@dataclass
+class Shop:
+    """One process of the application."""
+
+    release: Release
+    name: str
+    colour: str
+    session_key: bytes
+    stopping: bool = False
+    first_traffic: Optional[float] = None
+    idle: set[asyncio.StreamWriter] = field(default_factory=set)
+    busy: set[asyncio.StreamWriter] = field(default_factory=set)
+    websockets: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.routes: dict[tuple[str, str], Callable[[Request], Awaitable[Answer]]] = {
+            ("GET", "/"): self.index,
+            ("GET", "/health"): self.health,
+            ("GET", "/slow"): self.slow,
+            ("GET", "/stream"): self.stream,
+            ("POST", "/echo"): self.echo,
+            ("GET", "/login"): self.login,
+            ("GET", "/me"): self.me,
+        }
+
+    # -- endpoints
+
+    def identity(self) -> dict[str, object]:
+        return {"version": self.release.version, "name": self.name, "colour": self.colour, "pid": os.getpid()}
+
+    async def index(self, request: Request) -> Answer:
+        return as_json(self.identity())
+
+    async def health(self, request: Request) -> Answer:
+        broken = self.release.behaviour == "broken"
+        return as_json({"status": "broken" if broken else "ok", **self.identity()}, 503 if broken else 200)
+
+    async def slow(self, request: Request) -> Answer:
+        await asyncio.sleep(float(request.query.get("ms", "1000")) / 1000)
+        return as_json(self.identity())
+
+    async def stream(self, request: Request) -> Answer:
+        chunks, pause = int(request.query.get("chunks", "10")), float(request.query.get("ms", "100")) / 1000
+
+        async def produce() -> AsyncIterator[bytes]:
+            for number in range(chunks):
+                yield b"%d %s\n" % (number, b"." * 64)
+                await asyncio.sleep(pause)
+            yield STREAM_TRAILER
+
+        return Answer(headers=(("Content-Type", "text/plain"),), chunks=produce())
+
+    async def echo(self, request: Request) -> Answer:
+        return as_json({"sha256": hashlib.sha256(request.body).hexdigest(), "bytes": len(request.body)})
+
+    def signature(self, user: str) -> str:
+        return hmac.new(self.session_key, user.encode(), hashlib.sha256).hexdigest()[:32]
+
+    async def login(self, request: Request) -> Answer:
+        """The session lives in a signed cookie, so either colour can go on with it."""
+        user = request.query.get("user", "guest")
+        cookie = "session=%s.%s; Path=/; HttpOnly" % (user, self.signature(user))
+        return Answer(json.dumps({"user": user}).encode() + b"\n", headers=(("Set-Cookie", cookie),))
+
+    async def me(self, request: Request) -> Answer:
+        user, dummy, signature = request.cookies.get("session", "").rpartition(".")
+        if not user or not hmac.compare_digest(signature, self.signature(user)):
+            return as_json({"error": "no session"}, 401)
+        return as_json({"user": user})
+
+    # -- connections
+
+    def slowness(self, request: Request) -> float:
+        """Seconds that a release which degrades adds to this answer."""
+        if self.release.behaviour != "degrades" or request.path == "/health":
+            return 0.0
+        now = time.monotonic()
+        if self.first_traffic is None and request.is_real_traffic:
+            self.first_traffic = now
+        started = now if self.first_traffic is None else self.first_traffic
+        return self.release.degrade_ms / 1000 if now - started >= self.release.degrade_after else 0.0
+
+    async def answer(self, request: Request) -> Answer:
+        await asyncio.sleep(self.slowness(request))
+        handler = self.routes.get((request.method, request.path))
+        if handler is None:
+            return as_json({"error": "no such page"}, 404)
+        try:
+            return await handler(request)
+        except ValueError as error:
+            return as_json({"error": str(error)}, 400)
+
+    async def send(self, writer: asyncio.StreamWriter, answer: Answer, keep: bool) -> None:
+        headers = [
+            "HTTP/1.1 %d %s" % (answer.status, REASONS[answer.status]),
+            "X-App-Version: %s" % self.release.version,
+            "Connection: %s" % ("keep-alive" if keep else "close"),
+            "Transfer-Encoding: chunked" if answer.chunks else "Content-Length: %d" % len(answer.body),
+            *("%s: %s" % pair for pair in answer.headers),
+        ]
+        writer.write("\r\n".join(headers).encode("latin-1") + b"\r\n\r\n" + answer.body)
+        if answer.chunks:
+            async for chunk in answer.chunks:
+                writer.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+                await writer.drain()
+            writer.write(b"0\r\n\r\n")
+        await writer.drain()
+
+    async def websocket(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Echo every frame until the client closes (RFC 6455)."""
+        accept = base64.b64encode(hashlib.sha1(request.headers["sec-websocket-key"].encode() + WEBSOCKET_GUID).digest())
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"X-App-Version: %s\r\nSec-WebSocket-Accept: %s\r\n\r\n" % (self.release.version.encode(), accept)
+        )
+        self.websockets.add(writer)
+        try:
+            while True:
+                first, payload = await read_frame(reader)
+                opcode = first & 0xF
+                writer.write(frame(0x80 | OP_PONG if opcode == OP_PING else first, payload))
+                await writer.drain()
+                if opcode == OP_CLOSE:
+                    return
+        finally:
+            self.websockets.discard(writer)
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection, request after request."""
+
+        def begun() -> None:
+            self.idle.discard(writer)
+            self.busy.add(writer)
+
+        keep = True
+        while keep:
+            self.busy.discard(writer)
+            self.idle.add(writer)
+            request = await read_request(reader, writer, begun)
+            if request.path == "/ws" and "sec-websocket-key" in request.headers:
+                return await self.websocket(request, reader, writer)
+            answer = await self.answer(request)
+            keep = not self.stopping and request.headers.get("connection", "").lower() != "close"
+            await self.send(writer, answer, keep)
+        return None
+
+    async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self.converse(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the other side is gone; there is nobody left to tell
+        except (BadRequest, asyncio.LimitOverrunError) as error:
+            await self.send(writer, as_json({"error": str(error)}, 400), keep=False)
+        finally:
+            self.idle.discard(writer)
+            self.busy.discard(writer)
+            writer.close()
+
+    # -- life
+
+    async def serve(self, host: str, port: int, grace: float) -> None:
+        """Serve until SIGTERM or SIGINT, then finish what is in flight for at most ``grace`` seconds."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        server = await asyncio.start_server(self.connection, host, port, limit=MAX_HEAD, backlog=4096)
+        print("%s %s listens on %s:%d" % (self.name, self.release.version, host, port), flush=True)
+        await stop.wait()
+        server.close()
+        await self.drain(grace)
+
+    async def drain(self, grace: float, linger: float = 0.3) -> None:
+        """Answers sent from now on close their connection; idle ones may bring one more request for ``linger`` s."""
+        self.stopping = True
+        begin = time.monotonic()
+        while self.idle or self.busy:
+            waited = time.monotonic() - begin
+            if waited >= grace:
+                for writer in self.websockets:
+                    writer.write(frame(0x80 | OP_CLOSE, GOING_AWAY))
+                break
+            if waited >= linger:
+                for writer in tuple(self.idle):
+                    writer.close()
+            await asyncio.sleep(0.02)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Sample application")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--name", default="shop")
+    parser.add_argument("--colour", default="")
+    parser.add_argument("--grace", type=float, default=10.0, help="seconds that requests in flight get at a stop")
+    parser.add_argument("--release-file", type=Path, default=Path(__file__).resolve().parent / "release.json")
+    options = parser.parse_args()
+    key = os.environ.get("SHOP_SESSION_KEY", "only-for-demonstration").encode()
+    shop = Shop(Release.load(options.release_file), options.name, options.colour, key)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(shop.serve(options.host, options.port, options.grace))
+
+
+if __name__ == "__main__":
+    main()
