@@ -20,15 +20,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 RUNNING, NOT_RUNNING, FAILED = 0, 3, 1  # exit codes as the Linux Standard Base has them for `status`
 
 
-def start_time(pid: int) -> Optional[int]:
+def start_time(pid: int) -> int | None:
     """When the process began, in clock ticks since boot (proc(5), field 22); None if it is gone or a zombie."""
     try:
-        stat = Path("/proc/%d/stat" % pid).read_text(encoding="ascii", errors="replace")
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return None
     state, *fields = stat.rpartition(")")[2].split()
@@ -55,13 +54,13 @@ class Control:
 
     @property
     def record(self) -> Path:
-        return self.root / ("%s.pid" % self.name)
+        return self.root / (f"{self.name}.pid")
 
     @property
     def log(self) -> Path:
-        return self.root / ("%s.log" % self.name)
+        return self.root / (f"{self.name}.log")
 
-    def pid(self) -> Optional[int]:
+    def pid(self) -> int | None:
         """The pid of the process that was started from here and still runs."""
         try:
             record = json.loads(self.record.read_text(encoding="ascii"))
@@ -79,7 +78,7 @@ class Control:
         if self.pid() is not None:
             return RUNNING
         if self.answers():
-            return self.fail("%s:%d is taken by another process" % (self.host, self.port))
+            return self.fail(f"{self.host}:{self.port} is taken by another process")
         command = [sys.executable, str(self.root / "current" / "shop.py"), "--name", self.name]
         command += ["--host", self.host, "--port", str(self.port), "--colour", self.colour]
         with self.log.open("ab") as log:
@@ -92,7 +91,7 @@ class Control:
         partial.write_text(json.dumps({"pid": process.pid, "started": started}), encoding="ascii")
         partial.replace(self.record)
         if not wait(lambda: process.poll() is not None or self.answers(), self.timeout) or process.poll() is not None:
-            return self.fail("%s does not listen on %s:%d" % (self.name, self.host, self.port))
+            return self.fail(f"{self.name} does not listen on {self.host}:{self.port}")
         return RUNNING
 
     def stop(self) -> int:
@@ -110,12 +109,13 @@ class Control:
 
     def status(self) -> int:
         pid = self.pid()
-        print("%s: %s" % (self.name, "stopped" if pid is None else "running, pid %d" % pid))
+        state = "stopped" if pid is None else f"running, pid {pid}"
+        print(f"{self.name}: {state}")
         return NOT_RUNNING if pid is None else RUNNING
 
     def fail(self, why: str) -> int:
         tail = self.log.read_text(encoding="utf-8", errors="replace")[-2000:] if self.log.exists() else ""
-        print("appctl: %s\n%s" % (why, tail), file=sys.stderr)
+        print(f"appctl: {why}\n{tail}", file=sys.stderr)
         return FAILED
 
 

@@ -28,9 +28,9 @@ class Tarball:
 
 
 def release_json(version: str, behaviour: str = "good", degrade_after: float = 5.0, degrade_ms: float = 400.0) -> bytes:
-    """The content of ``release.json``: seconds of real traffic before a release degrades, and milliseconds it then adds."""
+    """The content of ``release.json``: a release degrades after seconds of real traffic, by milliseconds."""
     if behaviour not in BEHAVIOURS:
-        raise ValueError("behaviour is one of %s, not %r" % (", ".join(BEHAVIOURS), behaviour))
+        raise ValueError(f"behaviour is one of {BEHAVIOURS}, not {behaviour!r}")
     record = {"version": version, "behaviour": behaviour, "degrade_after": degrade_after, "degrade_ms": degrade_ms}
     return json.dumps(record, sort_keys=True).encode() + b"\n"
 
@@ -51,7 +51,7 @@ def build(
             archive.addfile(entry, io.BytesIO(members[name]))
     packed = gzip.compress(plain.getvalue(), compresslevel=9, mtime=0)
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / ("shop-%s.tar.gz" % version)
+    path = directory / (f"shop-{version}.tar.gz")
     path.write_bytes(packed)
     return Tarball(path, hashlib.sha256(packed).hexdigest(), version)
 

@@ -22,7 +22,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
 from urllib.parse import parse_qsl, urlsplit
 
 MAX_HEAD = 64 * 1024
@@ -65,7 +64,7 @@ class Request:
     @property
     def cookies(self) -> dict[str, str]:
         pairs = (part.strip().partition("=") for part in self.headers.get("cookie", "").split(";"))
-        return {name: value for name, dummy, value in pairs}
+        return {name: value for name, _equals, value in pairs}
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class Answer:
     body: bytes = b""
     status: int = 200
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
-    chunks: Optional[AsyncIterator[bytes]] = None
+    chunks: AsyncIterator[bytes] | None = None
 
 
 def as_json(value: object, status: int = 200) -> Answer:
@@ -92,18 +91,20 @@ async def read_request(
     """Read one request; ``begun`` is called when its head is in. Raises IncompleteReadError at the end of input."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     begun()
-    line, dummy, rest = head.partition("\r\n")
+    line, _crlf, rest = head.partition("\r\n")
     headers: dict[str, str] = {}
     for header in rest.split("\r\n"):
-        name, dummy, value = header.partition(":")
+        name, _separator, value = header.partition(":")
         headers[name.strip().lower()] = value.strip()
     try:
         method, target, version = line.split(" ")
         length = int(headers.get("content-length", "0"))
     except ValueError as error:
         raise BadRequest(str(error)) from error
-    if version != "HTTP/1.1" or "transfer-encoding" in headers or not 0 <= length <= MAX_BODY:
-        raise BadRequest("HTTP/1.1 with a Content-Length of at most %d only" % MAX_BODY)
+    if version not in ("HTTP/1.0", "HTTP/1.1") or "transfer-encoding" in headers or not 0 <= length <= MAX_BODY:
+        raise BadRequest(f"HTTP/1.1 with a Content-Length of at most {MAX_BODY} only")
+    if version == "HTTP/1.0":  # the health checks of HAProxy
+        headers["connection"] = "close"
     if headers.get("expect", "").lower() == "100-continue":
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = await reader.readexactly(length) if length else b""
@@ -144,7 +145,7 @@ class Shop:
     colour: str
     session_key: bytes
     stopping: bool = False
-    first_traffic: Optional[float] = None
+    first_traffic: float | None = None
     idle: set[asyncio.StreamWriter] = field(default_factory=set)
     busy: set[asyncio.StreamWriter] = field(default_factory=set)
     websockets: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -196,11 +197,11 @@ class Shop:
     async def login(self, request: Request) -> Answer:
         """The session lives in a signed cookie, so either colour can go on with it."""
         user = request.query.get("user", "guest")
-        cookie = "session=%s.%s; Path=/; HttpOnly" % (user, self.signature(user))
+        cookie = f"session={user}.{self.signature(user)}; Path=/; HttpOnly"
         return Answer(json.dumps({"user": user}).encode() + b"\n", headers=(("Set-Cookie", cookie),))
 
     async def me(self, request: Request) -> Answer:
-        user, dummy, signature = request.cookies.get("session", "").rpartition(".")
+        user, _dot, signature = request.cookies.get("session", "").rpartition(".")
         if not user or not hmac.compare_digest(signature, self.signature(user)):
             return as_json({"error": "no session"}, 401)
         return as_json({"user": user})
@@ -229,11 +230,11 @@ class Shop:
 
     async def send(self, writer: asyncio.StreamWriter, answer: Answer, keep: bool) -> None:
         headers = [
-            "HTTP/1.1 %d %s" % (answer.status, REASONS[answer.status]),
-            "X-App-Version: %s" % self.release.version,
-            "Connection: %s" % ("keep-alive" if keep else "close"),
-            "Transfer-Encoding: chunked" if answer.chunks else "Content-Length: %d" % len(answer.body),
-            *("%s: %s" % pair for pair in answer.headers),
+            f"HTTP/1.1 {answer.status} {REASONS[answer.status]}",
+            f"X-App-Version: {self.release.version}",
+            "Connection: keep-alive" if keep else "Connection: close",
+            "Transfer-Encoding: chunked" if answer.chunks else f"Content-Length: {len(answer.body)}",
+            *(f"{name}: {value}" for name, value in answer.headers),
         ]
         writer.write("\r\n".join(headers).encode("latin-1") + b"\r\n\r\n" + answer.body)
         if answer.chunks:
@@ -301,7 +302,7 @@ class Shop:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         server = await asyncio.start_server(self.connection, host, port, limit=MAX_HEAD, backlog=4096)
-        print("%s %s listens on %s:%d" % (self.name, self.release.version, host, port), flush=True)
+        print(f"{self.name} {self.release.version} listens on {host}:{port}", flush=True)
         await stop.wait()
         server.close()
         await self.drain(grace)
