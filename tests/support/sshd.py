@@ -1,0 +1,98 @@
+# Copyright (c) The turnout.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A private sshd on a free loopback port, for measurements over a real SSH connection."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from tests.support.net import HOST, accepts, end, free_port, short_directory, wait_until
+
+# sshd_config(5). StrictModes would refuse a key below /tmp; MaxStartups would drop a burst of connections.
+CONFIG = """\
+ListenAddress {host}:{port}
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/user_key.pub
+PidFile none
+UsePAM no
+StrictModes no
+PasswordAuthentication no
+PermitRootLogin prohibit-password
+MaxStartups 100
+MaxSessions 100
+Subsystem sftp internal-sftp
+"""
+
+
+class Sshd:
+    """sshd with its own host key and one authorized key, for the user who runs the tests."""
+
+    def __init__(self) -> None:
+        binary = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+        if binary is None:
+            raise FileNotFoundError("sshd is not installed (Debian: openssh-server)")
+        self.binary, self.port, self.user = binary, free_port(), getpass.getuser()
+        self._folder = short_directory("ssh")
+        self.folder = Path(self._folder.name)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        for name in ("host_key", "user_key"):
+            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(self.folder / name)]
+            subprocess.run(command, check=True)
+        key = (self.folder / "host_key.pub").read_text(encoding="ascii")
+        (self.folder / "known_hosts").write_text(f"[{HOST}]:{self.port} {key}", encoding="ascii")
+        (self.folder / "control").mkdir()
+        config = self.folder / "sshd_config"
+        config.write_text(CONFIG.format(host=HOST, port=self.port, folder=self.folder), encoding="ascii")
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd of root separates its privileges
+        with (self.folder / "sshd.log").open("ab") as log:
+            command = [self.binary, "-D", "-e", "-f", str(config)]
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_until(lambda: accepts(self.port), f"sshd on port {self.port}")
+
+    @property
+    def host_vars(self) -> dict[str, object]:
+        """Host variables for an inventory: connection, key, known host, and a private folder for ControlPersist."""
+        return {
+            "ansible_connection": "ssh",
+            "ansible_host": HOST,
+            "ansible_port": self.port,
+            "ansible_user": self.user,
+            "ansible_ssh_private_key_file": str(self.folder / "user_key"),
+            "ansible_ssh_common_args": f"-F /dev/null -o UserKnownHostsFile={self.folder}/known_hosts"
+            " -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes",
+            "ansible_control_path_dir": str(self.folder / "control"),
+            "ansible_python_interpreter": sys.executable,
+        }
+
+    def disconnect(self) -> None:
+        """End the connections that ControlPersist keeps, so that the next one is cold."""
+        for control in (self.folder / "control").glob("*"):
+            command = ["ssh", "-F", "/dev/null", "-o", f"ControlPath={control}", "-O", "exit", HOST]
+            subprocess.run(command, capture_output=True, check=False)
+
+    def stop(self) -> None:
+        self.disconnect()
+        if self.process is not None:
+            end(self.process)
+        self._folder.cleanup()
+
+    def __enter__(self) -> Sshd:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
