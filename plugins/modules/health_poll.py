@@ -16,10 +16,10 @@ description:
   - Polls many HTTP, HTTPS and TCP endpoints at once, from the host on which the task runs, until each of them
     has passed a number of tries in a row.
   - Fails when a target is not healthy in time, and names every such target together with the reason.
-  - One task polls a thousand endpoints. Every try is a new connection. Redirects are not followed, a redirect is a
-    status like any other. Proxies of the environment are not used.
-  - Secrets are not returned. User and password of a URL and the values of request headers appear in no result; a query
-    string does, so keep secrets out of it.
+  - One task polls a thousand endpoints. Every try is a new connection. Redirects are not followed, a
+    redirect is a status like any other. Proxies of the environment are not used.
+  - Secrets are not returned. User and password of a URL and the values of request headers appear in no
+    result; a query string does, so keep secrets out of it.
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
@@ -27,12 +27,14 @@ attributes:
     details:
       - It polls in check mode too, because it only reads.
   diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check mode), when in diff mode.
+    description: Returns details on what has changed (or possibly needs changing in check mode), when in
+      diff mode.
     support: none
     details:
       - There is never a difference to show, because it only reads.
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second time indicates no change.
+    description: When run twice in a row outside check mode, with the same arguments, the second time
+      indicates no change.
     support: full
     details:
       - It never reports a change.
@@ -45,8 +47,9 @@ options:
     description:
       - The endpoints to poll.
       - A string is a URL such as V(http://web1:8080/healthz), V(https://web1/healthz) or V(tcp://web1:6379).
-      - A dictionary has the key C(url), optionally C(name) (how results call the target, by default its URL), and any of
-        the options from O(method) to O(max_failures). What it says there replaces the option's value for this target.
+      - A dictionary has the key C(url), optionally C(name) (how results call the target, by default its
+        URL), and any of the options from O(method) to O(max_failures). What it says there replaces the
+        option's value for this target.
       - User and password in a URL are sent as HTTP basic authentication.
     type: list
     elements: raw
@@ -63,7 +66,8 @@ options:
     type: dict
   host_header:
     description:
-      - Value of the C(Host) header, to ask one server for one of its sites. By default host and port of the URL.
+      - Value of the C(Host) header, to ask one server for one of its sites. By default host and port of the
+        URL.
     type: str
   server_name:
     description:
@@ -97,12 +101,13 @@ options:
   response_headers:
     description:
       - Headers which the answer must have, by name.
-      - A value must be equal; a value which begins with V(~) is a regular expression to be found in the header.
+      - A value must be equal; a value which begins with V(~) is a regular expression to be found in the
+        header.
     type: dict
   max_latency_ms:
     description:
-      - A try which takes longer than this many milliseconds from the start of the connection to the end of the answer
-        has failed.
+      - A try which takes longer than this many milliseconds from the start of the connection to the end of
+        the answer has failed.
     type: float
   validate_certs:
     description:
@@ -140,7 +145,8 @@ options:
     description:
       - How many tries of one target may fail, in a row or not. With one more it is given up at once.
       - By default a target is tried until the deadline.
-      - Watching a colour after a cutover uses V(0). Users are there already, so one failed try is one too many.
+      - Watching a colour after a cutover uses V(0). Users are there already, so one failed try is one too
+        many.
     type: int
   deadline:
     description:
@@ -149,8 +155,8 @@ options:
     default: 60.0
   fail_fast:
     description:
-      - End the whole poll as soon as one target is given up, see O(max_failures). Targets which were not yet decided are
-        reported as such.
+      - End the whole poll as soon as one target is given up, see O(max_failures). Targets which were not
+        yet decided are reported as such.
     type: bool
     default: false
   jitter:
@@ -160,7 +166,8 @@ options:
     default: 0.2
   concurrency:
     description:
-      - How many tries may be under way at the same moment. The limit of open files of the process is respected too.
+      - How many tries may be under way at the same moment. The limit of open files of the process is
+        respected too.
     type: int
     default: 200
 """
@@ -244,7 +251,8 @@ targets:
       type: str
     latency_ms:
       description:
-        - Percentiles (nearest rank) of the latency of the answered tries in milliseconds; null when nothing answered.
+        - Percentiles (nearest rank) of the latency of the answered tries in milliseconds; null when nothing
+          answered.
         - Counted are the last 4096 answers of a target.
       returned: success
       type: dict
@@ -269,7 +277,8 @@ summary:
       p95: 4.8
       p99: 4.8
 msg:
-  description: The result in one sentence. On failure it names every target that is not healthy, grouped by reason.
+  description: The result in one sentence. On failure it names every target that is not healthy, grouped by
+    reason.
   returned: always
   type: str
   sample: All 2 targets are healthy after 3.2 s
@@ -301,11 +310,11 @@ def argument_spec() -> dict[str, dict[str, object]]:
     """The options. What one target may override is spelled out beside the code which reads it."""
     return dict(
         # no_log keeps the headers and passwords of single targets out of syslog and of early failures.
-        targets=dict(type="list", elements="raw", required=True, no_log=True),
-        deadline=dict(type="float", default=60.0),
-        fail_fast=dict(type="bool", default=False),
-        jitter=dict(type="float", default=0.2),
-        concurrency=dict(type="int", default=200),
+        targets={"type": "list", "elements": "raw", "required": True, "no_log": True},
+        deadline={"type": "float", "default": 60.0},
+        fail_fast={"type": "bool", "default": False},
+        jitter={"type": "float", "default": 0.2},
+        concurrency={"type": "int", "default": 200},
         **TARGET_OPTIONS,
     )
 
@@ -318,8 +327,8 @@ async def poll(targets: list[Target], pace: Pace) -> list[Record]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    # From here on nothing that is returned is made of a secret, while censoring every text and number which some
-    # header or target also has would take the names of the targets away.
+    # From here on nothing that is returned is made of a secret, while censoring every text and number which
+    # some header or target also has would take the names of the targets away.
     module.no_log_values.clear()
     targets: list[Target] = []
     started = time.monotonic()

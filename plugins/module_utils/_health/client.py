@@ -42,7 +42,7 @@ class Client:
         try:
             response = await self._exchange(target)
         except (OSError, HTTPException, ValueError) as exc:
-            return Outcome(None, _reason(exc))
+            return Outcome(None, failure_reason(exc))
         latency = time.perf_counter() - started
         error = target.expectation.failure(response, latency)
         return Outcome(latency, error and redacted(error, target.secrets))
@@ -50,7 +50,7 @@ class Client:
     async def _exchange(self, target: Target) -> Response | None:
         loop = asyncio.get_running_loop()
         transport, exchange = await loop.create_connection(
-            functools.partial(_Exchange, target.method, target.request, loop.create_future()),
+            functools.partial(Exchange, target.method, target.request, loop.create_future()),
             target.host,
             target.port,
             ssl=self._contexts[target.tls] if target.tls else None,
@@ -65,7 +65,7 @@ class Client:
             transport.close()
 
 
-class _Exchange(asyncio.Protocol):
+class Exchange(asyncio.Protocol):
     """One request and its answer. The standard library reads the head and the chunks (RFC 9112)."""
 
     def __init__(self, method: str, request: bytes, answer: asyncio.Future[Response]) -> None:
@@ -123,34 +123,47 @@ class _Exchange(asyncio.Protocol):
         return head
 
     def _finish(self, at_end: bool) -> None:
-        """Give the answer when it is complete, or as much of it as counts."""
+        """Give the answer once its body is complete, or has reached the limit."""
         assert self._head is not None
-        size = len(self._received) - self._body_at
-        full = size >= BODY_LIMIT
-        if self._head.chunked:
-            if not (at_end or full or self._received.endswith(b"0\r\n\r\n")):
-                return
-            try:
-                body = self._parsed(bytes(self._received)).read()
-            except IncompleteRead as exc:
-                if not full:
-                    if at_end:
-                        raise
-                    return
-                body = exc.partial
-        else:
-            length = self._head.length
-            if not full and size < (length or 0) and at_end:
-                raise IncompleteRead(b"")
-            if not full and (size < length if length is not None else not at_end):
-                return
-            wanted = BODY_LIMIT if length is None else min(length, BODY_LIMIT)
-            body = bytes(self._received[self._body_at : self._body_at + wanted])
+        body = self._chunked_body(at_end) if self._head.chunked else self._plain_body(at_end)
+        if body is None:
+            return
         headers: dict[str, str] = {}
         for name, value in self._head.headers.items():
             name = name.lower()
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         self.answer.set_result(Response(self._head.status, headers, body[:BODY_LIMIT]))
+
+    def _chunked_body(self, at_end: bool) -> bytes | None:
+        full = len(self._received) - self._body_at >= BODY_LIMIT
+        if not (at_end or full or self._received.endswith(b"0\r\n\r\n")):
+            return None
+        body, complete = _dechunked(self._parsed(bytes(self._received)))
+        if at_end and not complete:
+            raise IncompleteRead(body)
+        return body if complete or full else None
+
+    def _plain_body(self, at_end: bool) -> bytes | None:
+        body = bytes(self._received[self._body_at :])
+        length = self._head.length if self._head else None
+        if len(body) >= BODY_LIMIT:
+            return body
+        if length is None:
+            return body if at_end else None
+        if at_end and len(body) < length:
+            raise IncompleteRead(body)
+        return body[:length] if len(body) >= length else None
+
+
+def _dechunked(response: HTTPResponse) -> tuple[bytes, bool]:
+    """The body so far, and whether its last chunk has come."""
+    pieces = []
+    try:
+        while piece := response.read1(BODY_LIMIT):
+            pieces.append(piece)
+    except IncompleteRead:
+        return b"".join(pieces), False
+    return b"".join(pieces), True
 
 
 class _Buffer:
@@ -196,12 +209,12 @@ def descriptors_left() -> int:
     return 1 << 20 if soft == resource.RLIM_INFINITY else max(1, soft - _DESCRIPTORS_KEPT)
 
 
-def _reason(exc: Exception) -> str:
+def failure_reason(exc: Exception) -> str:
     """The same words for the same failure, with no address in them, so that targets can be grouped."""
     if isinstance(exc, ssl.SSLCertVerificationError):
         return f"TLS certificate not accepted: {exc.verify_message or exc.reason}"
     if isinstance(exc, ssl.SSLError):
-        return f"TLS: {(exc.reason or str(exc)).lower().replace('_', ' ')}"
+        return f"TLS: {(getattr(exc, 'reason', None) or str(exc)).lower().replace('_', ' ')}"
     if isinstance(exc, socket.gaierror):
         return "host name not resolved"
     if isinstance(exc, IncompleteRead):

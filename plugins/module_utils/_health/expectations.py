@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 #: A longer body is read up to here. Health pages are small, and two hundred at once must fit in memory.
 BODY_LIMIT = 256 * 1024
@@ -53,7 +53,7 @@ class Expectation:
 
     status: Sequence[range] = (range(200, 300),)
     body_contains: str | None = None
-    body_regex: Optional[re.Pattern[str]] = None
+    body_regex: re.Pattern[str] | None = None
     headers: Mapping[str, str | re.Pattern[str]] = field(default_factory=dict)
     json_query: Any = None
     json_value: Any = None
@@ -116,7 +116,7 @@ class Expectation:
             return "body is not JSON"
         if self.json_value is None:
             # False in JMESPath: null, false and whatever is empty, but not the number 0.
-            true = found == 0 and not isinstance(found, bool) or bool(found)
+            true = (found == 0 and not isinstance(found, bool)) or bool(found)
             return None if true else f"JSON query {expression} gave {_shown(found)}"
         if found == self.json_value or _as_json(found) == self.json_value:
             return None

@@ -40,7 +40,7 @@ def result(records: Sequence[Record], duration: float) -> dict[str, Any]:
 def invocation(params: Mapping[str, Any], targets: Sequence[Target]) -> dict[str, Any]:
     """The options as they may be shown: no request header, no user or password of a URL."""
     shown = {**params, "targets": [target.url for target in targets]}
-    shown["headers"] = {name: "********" for name in params["headers"] or {}}
+    shown["headers"] = dict.fromkeys(params["headers"] or {}, "********")
     return {"module_args": shown}
 
 

@@ -24,27 +24,27 @@ from .expectations import (
 )
 
 #: What holds for every target, and what a single one may say otherwise.
-TARGET_OPTIONS: dict[str, dict[str, Any]] = dict(
-    method=dict(type="str", default="GET", choices=["GET", "HEAD", "OPTIONS"]),
-    headers=dict(type="dict", no_log=True),
-    host_header=dict(type="str"),
-    server_name=dict(type="str"),
-    status=dict(type="list", elements="str", default=["200-299"]),
-    body_contains=dict(type="str"),
-    body_regex=dict(type="str"),
-    json_query=dict(type="str"),
-    json_value=dict(type="raw"),
-    response_headers=dict(type="dict"),
-    max_latency_ms=dict(type="float"),
-    validate_certs=dict(type="bool", default=True),
-    ca_path=dict(type="path"),
-    client_cert=dict(type="path"),
-    client_key=dict(type="path", no_log=False),
-    timeout=dict(type="float", default=5.0),
-    interval=dict(type="float", default=1.0),
-    successes=dict(type="int", default=1),
-    max_failures=dict(type="int"),
-)
+TARGET_OPTIONS: dict[str, dict[str, Any]] = {
+    "method": {"type": "str", "default": "GET", "choices": ["GET", "HEAD", "OPTIONS"]},
+    "headers": {"type": "dict", "no_log": True},
+    "host_header": {"type": "str"},
+    "server_name": {"type": "str"},
+    "status": {"type": "list", "elements": "str", "default": ["200-299"]},
+    "body_contains": {"type": "str"},
+    "body_regex": {"type": "str"},
+    "json_query": {"type": "str"},
+    "json_value": {"type": "raw"},
+    "response_headers": {"type": "dict"},
+    "max_latency_ms": {"type": "float"},
+    "validate_certs": {"type": "bool", "default": True},
+    "ca_path": {"type": "path"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path", "no_log": False},
+    "timeout": {"type": "float", "default": 5.0},
+    "interval": {"type": "float", "default": 1.0},
+    "successes": {"type": "int", "default": 1},
+    "max_failures": {"type": "int"},
+}
 
 _PORTS = {"http": 80, "https": 443, "tcp": None}
 _PATH_CHARACTERS = "/%:=&?~+!$,;'@()*[]"
@@ -104,7 +104,7 @@ class TargetParser:
         overrides = {name: {**spec} for name, spec in TARGET_OPTIONS.items()}
         for spec in overrides.values():
             spec.pop("default", None)
-        overrides.update(url=dict(type="str", required=True), name=dict(type="str"))
+        overrides.update(url={"type": "str", "required": True}, name={"type": "str"})
         self._overrides = ArgumentSpecValidator(overrides)
 
     def parse(self, entry: Any) -> Target:
