@@ -1,0 +1,147 @@
+# Copyright: (c) 2026, the turnout.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options and return values that every kind of router has in common."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  service:
+    description:
+      - Name of the service whose traffic is meant, for example V(shop).
+    type: str
+    required: true
+"""
+
+    TRAFFIC = r"""
+options:
+  state:
+    description:
+      - What the router and its journal shall be.
+      - V(present) makes a journal from the split in force when there is none.
+      - V(claimed) takes the next epoch and the lease for O(release). Nothing is done when that release is live already.
+      - V(renewed) extends the lease and records O(phase).
+      - V(healthy) waits until the router sees O(colour) healthy.
+      - V(staged) does all that can fail of a switch, and moves no traffic.
+      - V(switched) brings O(split) in force, durably, and confirms it.
+      - V(drained) waits until nothing is in flight on O(colour).
+      - V(settled) makes the candidate stable. The old colour stays the rollback target for O(window_seconds).
+      - V(rolled_back) sends all traffic to the stable colour, after V(settled) to the rollback target. It claims a newer epoch by
+        itself, so that it always wins against a run that is still under way.
+      - V(abandoned) ends a release before any of its traffic has moved and gives the lease back.
+      - V(retired) closes the way back to the old colour. It is refused until the rollback window is over.
+    type: str
+    choices:
+      - present
+      - claimed
+      - renewed
+      - healthy
+      - staged
+      - switched
+      - drained
+      - settled
+      - rolled_back
+      - abandoned
+      - retired
+    default: switched
+  split:
+    description:
+      - Weights in percent by colour, for example V({green: 25}). A colour that is left out gets the rest.
+      - Required for O(state=switched) and O(state=staged).
+    type: dict
+  sticky:
+    description:
+      - What a client is recognised by, so that it stays on its colour while traffic is divided.
+      - Left as it is when not given.
+    type: str
+    choices: [none, cookie, source]
+  colour:
+    description:
+      - The colour that is waited for with O(state=healthy) and O(state=drained), the candidate with O(state=claimed), the
+        target with O(state=rolled_back).
+      - For O(state=claimed) the default is the colour that is not stable, for O(state=rolled_back) the way back that the journal
+        names.
+    type: str
+    choices: [blue, green]
+  release:
+    description:
+      - Id of the release. Required for O(state=claimed). With O(state=present), what is deployed on the stable colour.
+    type: str
+  phase:
+    description:
+      - Name of the phase that the journal records, for people who ask for the status.
+    type: str
+  epoch:
+    description:
+      - The fencing token that O(state=claimed) returned. A task with an older one is refused.
+      - Without it, O(state=switched) claims the next epoch by itself, and is refused while another run holds the lease.
+    type: int
+  run:
+    description:
+      - Id of this run, kept in the lease.
+    type: str
+  owner:
+    description:
+      - Who runs this, kept in the journal, for example V(alice@control1).
+    type: str
+  take_over:
+    description:
+      - Ids of runs that are known to be dead. Their lease is no hindrance.
+    type: list
+    elements: str
+    default: []
+  lease_seconds:
+    description:
+      - How long the lease is valid without being renewed, in seconds.
+    type: int
+    default: 900
+  window_seconds:
+    description:
+      - Length of the rollback window with O(state=settled), in seconds.
+    type: int
+    default: 3600
+  end_window:
+    description:
+      - With O(state=claimed), give up the way back that an open rollback window keeps.
+    type: bool
+    default: false
+  min_healthy:
+    description:
+      - Percent of a colour's servers that the router must see healthy before the colour gains weight.
+      - The default is V(100), and V(0) with O(state=rolled_back). One healthy server is needed in any case.
+    type: int
+  timeout:
+    description:
+      - Seconds to wait with O(state=healthy) and O(state=drained), and for each request to O(confirm_url).
+    type: float
+    default: 60.0
+  interval:
+    description:
+      - Seconds between two looks while waiting.
+    type: float
+    default: 0.1
+  on_timeout:
+    description:
+      - What the end of a wait means. With V(report) the task succeeds with RV(done=false).
+    type: str
+    choices: [fail, report]
+    default: fail
+  shutdown_sessions:
+    description:
+      - End what is still in flight when the time of O(state=drained) is over. Clients lose those requests.
+    type: bool
+    default: false
+  confirm_url:
+    description:
+      - An C(http://) URL of the service as reached from the router. After a switch, every answer to a few requests must come
+        from a colour that has traffic.
+    type: str
+  force:
+    description:
+      - Override the health and lease guards. The journal records what was overridden.
+    type: bool
+    default: false
+"""

@@ -1,0 +1,367 @@
+# Copyright: (c) 2026, the turnout.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The router contract and the value objects that pass through it.
+
+A router divides a service's traffic between two colours. A provider (one package for each kind of router)
+answers the questions of :class:`Router` and does no more; every decision is made by the engine in
+``_traffic``, from frozen values.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._errors import BadInput, JournalError
+
+COLOURS = ("blue", "green")
+STICKY = ("none", "cookie", "source")
+JOURNAL_FORMAT = 1
+
+
+def other(colour: str) -> str:
+    """The opposite colour."""
+    return COLOURS[1 - COLOURS.index(colour)]
+
+
+def known_colour(value: Any, what: str = "colour") -> str:
+    """Return ``value`` when it is a colour, raise :class:`BadInput` otherwise."""
+    if value not in COLOURS:
+        raise BadInput(f"{what} {value!r} is unknown: expected blue or green", "name one of the two environments")
+    return str(value)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Weights of both colours in percent; blue has what green has not.
+
+    Args:
+        green: percent of the traffic that goes to green, 0..100.
+    """
+
+    green: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.green, bool) or not isinstance(self.green, int) or not 0 <= self.green <= 100:
+            raise BadInput(f"weight {self.green!r} is not a whole number of percent from 0 to 100")
+
+    @property
+    def blue(self) -> int:
+        """Percent of the traffic that goes to blue."""
+        return 100 - self.green
+
+    @classmethod
+    def all_on(cls, colour: str) -> Split:
+        """All traffic on one colour."""
+        return cls(100 if known_colour(colour) == "green" else 0)
+
+    @classmethod
+    def parse(cls, weights: Mapping[str, Any]) -> Split:
+        """Build a split from ``{colour: percent}``; a colour left out gets the rest.
+
+        Raises:
+            BadInput: unknown colour, a weight that is no whole percent, or weights that do not add up to 100.
+        """
+        if not weights:
+            raise BadInput("split is empty: expected for example {green: 100}")
+        percents = {known_colour(colour): _percent(colour, value) for colour, value in weights.items()}
+        if len(percents) == 2 and sum(percents.values()) != 100:
+            raise BadInput(
+                f"split blue={percents['blue']} green={percents['green']} adds up to {sum(percents.values())}: expected 100",
+                "give one colour and leave the rest to the other",
+            )
+        return cls(percents.get("green", 100 - percents.get("blue", 0)))
+
+    def percent(self, colour: str) -> int:
+        """Percent of the traffic that goes to ``colour``."""
+        return self.green if colour == "green" else self.blue
+
+    def as_dict(self) -> dict[str, int]:
+        """``{"blue": percent, "green": percent}``."""
+        return {"blue": self.blue, "green": self.green}
+
+    def __str__(self) -> str:
+        return ", ".join(f"{self.percent(colour)}% {colour}" for colour in COLOURS if self.percent(colour))
+
+
+def _percent(colour: str, value: Any) -> int:
+    try:
+        percent = int(str(value).strip())
+    except ValueError:
+        raise BadInput(f"weight {value!r} of {colour} is not a whole number of percent from 0 to 100") from None
+    if not 0 <= percent <= 100:
+        raise BadInput(f"weight {percent} of {colour} is not within 0..100")
+    return percent
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What a router does with a service's traffic: how much goes where, and who stays where.
+
+    Args:
+        split: weights of both colours.
+        sticky: what a client is recognised by: ``none``, ``cookie`` or ``source``.
+    """
+
+    split: Split
+    sticky: str = "none"
+
+    def as_dict(self) -> dict[str, Any]:
+        """``{"blue": percent, "green": percent, "sticky": word}``."""
+        return {**self.split.as_dict(), "sticky": self.sticky}
+
+    def __str__(self) -> str:
+        return str(self.split) + ("" if self.sticky == "none" else f", sticky by {self.sticky}")
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """How much of a colour can serve, as the router itself sees it.
+
+    Args:
+        healthy: servers that the router would send traffic to.
+        total: servers that the router knows.
+        sick: one text for each server that is not healthy: its name and why.
+    """
+
+    healthy: int
+    total: int
+    sick: tuple[str, ...] = ()
+
+    def enough(self, min_healthy: int) -> bool:
+        """At least one server, and at least ``min_healthy`` percent of all of them, can serve."""
+        return self.healthy >= 1 and self.healthy * 100 >= min_healthy * self.total
+
+    def as_dict(self) -> dict[str, Any]:
+        """``{"healthy": n, "total": n, "sick": [texts]}``."""
+        return {"healthy": self.healthy, "total": self.total, "sick": list(self.sick)}
+
+    def __str__(self) -> str:
+        return f"{self.healthy} of {self.total} healthy" + (f" ({'; '.join(self.sick)})" if self.sick else "")
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who holds the service now.
+
+    Args:
+        run: id of the run, new for each start of a playbook.
+        owner: who started it, for people to read: ``user@control-node``.
+        until: end of the lease, seconds since the Unix epoch by the router's clock.
+    """
+
+    run: str
+    owner: str
+    until: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"run": self.run, "owner": self.owner, "until": self.until}
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The small record that lives with the router. Times are seconds since the Unix epoch by its clock.
+
+    Args:
+        service: what is released.
+        stable: the colour that users trust now.
+        routing: the routing that the last finished change put in force.
+        epoch: fencing token; only grows.
+        candidate: the colour being released, while a release is under way.
+        release: id of the release under way.
+        rollback_to: after ``settled``, the old colour, for as long as it is kept hot.
+        hot_until: end of the rollback window.
+        releases: release id deployed on each colour, as far as known.
+        phase: last phase that was reached.
+        lease: who holds the service.
+        changed_at: when the journal was last written.
+        changed_by: who wrote it.
+        forced: why guards were overridden in the last change, or empty.
+    """
+
+    service: str
+    stable: str
+    routing: Routing
+    epoch: int = 0
+    candidate: str | None = None
+    release: str | None = None
+    rollback_to: str | None = None
+    hot_until: float | None = None
+    releases: Mapping[str, str] = field(default_factory=dict)
+    phase: str = "idle"
+    lease: Lease | None = None
+    changed_at: float = 0.0
+    changed_by: str = ""
+    forced: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, with the format's number."""
+        return {
+            "format": JOURNAL_FORMAT,
+            "service": self.service,
+            "epoch": self.epoch,
+            "stable": self.stable,
+            "candidate": self.candidate,
+            "release": self.release,
+            "rollback_to": self.rollback_to,
+            "hot_until": self.hot_until,
+            "releases": dict(self.releases),
+            "routing": self.routing.as_dict(),
+            "phase": self.phase,
+            "lease": self.lease.as_dict() if self.lease else None,
+            "changed_at": self.changed_at,
+            "changed_by": self.changed_by,
+            "forced": self.forced,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Journal:
+        """Build a journal from what :meth:`as_dict` gave.
+
+        Raises:
+            JournalError: the format is newer than this code, or the record is damaged.
+        """
+        if not isinstance(data, dict) or not isinstance(data.get("format"), int):
+            raise JournalError("it is no journal: the field 'format' is missing")
+        if data["format"] > JOURNAL_FORMAT:
+            raise JournalError(
+                f"it has format {data['format']}, and this version reads up to {JOURNAL_FORMAT}",
+                "use the newer turnout.bluegreen that wrote it",
+            )
+        try:
+            return cls._from_fields(data)
+        except (KeyError, TypeError, ValueError, BadInput) as error:
+            raise JournalError(f"it is damaged: {type(error).__name__}: {error}") from error
+
+    @classmethod
+    def _from_fields(cls, data: dict[str, Any]) -> Journal:
+        routing, lease = data["routing"], data["lease"]
+        optional = {name: data[name] for name in ("candidate", "rollback_to") if data[name] is not None}
+        for name, colour in {**optional, "stable": data["stable"]}.items():
+            known_colour(colour, name)
+        return cls(
+            service=str(data["service"]),
+            stable=data["stable"],
+            routing=Routing(Split(routing["green"]), str(routing["sticky"])),
+            epoch=int(data["epoch"]),
+            candidate=data["candidate"],
+            release=data["release"],
+            rollback_to=data["rollback_to"],
+            hot_until=data["hot_until"],
+            releases={known_colour(colour): str(release) for colour, release in data["releases"].items()},
+            phase=str(data["phase"]),
+            lease=Lease(str(lease["run"]), str(lease["owner"]), float(lease["until"])) if lease else None,
+            changed_at=float(data["changed_at"]),
+            changed_by=str(data["changed_by"]),
+            forced=str(data["forced"]),
+        )
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a kind of router can do; the engine asks for these and never for a kind's name.
+
+    Args:
+        weights: it can divide traffic, not only switch it.
+        sticky: it can keep a client on its colour.
+        counts_in_flight: it can say how many requests or connections a colour still has.
+        sees_health: it has its own view of each colour's health.
+        cuts: it can end what is still in flight.
+    """
+
+    weights: bool = True
+    sticky: bool = True
+    counts_in_flight: bool = True
+    sees_health: bool = True
+    cuts: bool = False
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One look at a router.
+
+    Args:
+        in_force: what the data path does now; None when its processes disagree.
+        durable: what it would do after a restart.
+        capacity: for each colour.
+        in_flight: for each colour, requests and connections under way, those of old processes included.
+        clock: the router's clock, seconds since the Unix epoch.
+        journal: the record, or None when there is none or it can not be read.
+        journal_error: why it can not be read.
+        interrupted: a change was prepared and not finished.
+        doubts: what was found that is not as it should be, one text each.
+    """
+
+    in_force: Routing | None
+    durable: Routing | None
+    capacity: Mapping[str, Capacity]
+    in_flight: Mapping[str, int]
+    clock: float
+    journal: Journal | None = None
+    journal_error: JournalError | None = None
+    interrupted: bool = False
+    doubts: tuple[str, ...] = ()
+
+    def where(self) -> str:
+        """Where the traffic is, for a message."""
+        if self.in_force is None:
+            return "in doubt: " + "; ".join(self.doubts)
+        return str(self.in_force)
+
+
+class Router(ABC):
+    """What every kind of router answers. All methods raise a ``TurnoutError`` when they can not.
+
+    Attributes:
+        name: the inventory name of the router, for messages.
+    """
+
+    name: str
+
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What this kind can do."""
+
+    @abstractmethod
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Hold the service on this router for the length of one change."""
+
+    @abstractmethod
+    def observe(self) -> Observation:
+        """Look, and change nothing."""
+
+    @abstractmethod
+    def stage(self, routing: Routing | None, journal: Journal) -> None:
+        """Do everything that can fail, and nothing that acts: validate, write what is inert.
+
+        ``routing`` is None when only the journal changes.
+        """
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Throw away what was staged."""
+
+    @abstractmethod
+    def commit(self, routing: Routing) -> None:
+        """The one atomic act: what was staged is in force and durable."""
+
+    @abstractmethod
+    def confirm(self, routing: Routing) -> None:
+        """Return when the data path does what was committed; raise ``NotInForce`` otherwise."""
+
+    @abstractmethod
+    def store(self, journal: Journal, expected_epoch: int) -> None:
+        """Put the journal in place of the one with ``expected_epoch`` (-1: of none); ``Fenced`` when it is another."""
+
+    @abstractmethod
+    def in_flight(self, colour: str) -> int:
+        """How many requests and connections are under way on ``colour``."""
+
+    def cut(self, colour: str) -> None:
+        """End what is still in flight on ``colour``: clients lose those requests."""
+        raise BadInput(f"{self.name}: this kind of router can not end the sessions of {colour}")

@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, the turnout.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One request in, one answer out: what modules and the command on the router have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._errors import TurnoutError
+from .._router import Router
+from .engine import describe, run
+from .request import Request
+
+
+def answer(router: Router, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Do what ``params`` ask for; the module's return values.
+
+    Raises:
+        TurnoutError: it was not done.
+    """
+    return run(Request.parse(params, check_mode), router).as_result(router)
+
+
+def look(router: Router) -> dict[str, Any]:
+    """What is known about the router; nothing is changed."""
+    seen = router.observe()
+    return {"changed": False, "msg": f"{router.name}: traffic is {seen.where()}", **describe(router, seen)}
+
+
+def failure(error: TurnoutError) -> dict[str, Any]:
+    """The return values of a task that failed."""
+    remedy = f". Next: {error.remedy}" if error.remedy else ""
+    return {
+        "failed": True,
+        "changed": False,
+        "msg": f"{error.message}{remedy}",
+        "reason": error.reason,
+        **error.details,
+    }

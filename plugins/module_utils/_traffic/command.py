@@ -1,0 +1,205 @@
+# Copyright: (c) 2026, the turnout.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command ``turnout`` on a router: break-glass for people, and the fast way in for the ``traffic`` action plugin.
+
+It goes through the same engine, journal and fencing as a playbook.
+"""
+
+from __future__ import annotations
+
+import getpass
+import importlib
+import json
+import os
+import re
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from .._errors import BadInput, NotConfigured, TurnoutError
+from .._files import read_text
+from .._router import Router
+from .answer import answer, failure, look
+
+PROVIDERS = ("haproxy",)
+CONFIG_DIRECTORY = "/etc/turnout"
+SENTINEL = "turnout-answer:"
+
+
+def router_of(kind: Any, name: str, service: str, options: dict[str, Any]) -> Router:
+    """The router of a kind; providers are imported when asked for, which keeps the start short."""
+    if kind not in PROVIDERS:
+        raise BadInput(f"router kind {kind!r} is unknown: expected one of {', '.join(PROVIDERS)}")
+    package = __package__.rpartition(".")[0]
+    provider = importlib.import_module(f"{package}._{kind}.provider")
+    router: Router = provider.make_router(name, service, options)
+    return router
+
+
+def call(text: str) -> int:
+    """Answer a request of the action plugin: JSON in, one marked line of JSON out."""
+    try:
+        asked = json.loads(text)
+        router = router_of(asked["kind"], asked["router"], asked["params"]["service"], asked["options"])
+        result = look(router) if asked["info"] else answer(router, asked["params"], asked["check_mode"])
+    except TurnoutError as error:
+        result = failure(error)
+    print(SENTINEL + json.dumps(result))
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the zipapp."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["call"]:
+        return call(words[1])
+    try:
+        return _by_hand(words)
+    except TurnoutError as error:
+        print(f"turnout: {failure(error)['msg']}", file=sys.stderr)
+        return 1
+
+
+def _by_hand(words: Sequence[str]) -> int:
+    args = _parser().parse_args(words)
+    if args.command == "switch" and args.service and "=" in args.service:
+        args.split, args.service = [args.service, *args.split], None
+    names = [args.service] if args.service else services(args.config)
+    if args.command == "status":
+        return _status(names, args)
+    if len(names) != 1:
+        raise BadInput(f"which service? There are {', '.join(names)}", f"turnout {args.command} <service>")
+    router = _configured(args.config, names[0])
+    asked = {"service": names[0], "owner": _who(), "run": f"turnout-{os.getpid()}", "force": args.force}
+    if args.command == "rollback":
+        asked.update(state="rolled_back", colour=args.to)
+    else:
+        asked.update(state="switched", split=_weights(args.split), phase="switched", min_healthy=args.min_healthy)
+    result = answer(router, asked, args.check)
+    print(json.dumps(result, indent=1) if args.json else _sentence(result, args.check))
+    return 0
+
+
+def _parser() -> Any:
+    import argparse  # not needed on the fast way
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("service", nargs="?", help="which service; may be left out when the router has one")
+    common.add_argument("--json", action="store_true", help="print the whole answer as JSON")
+    common.add_argument("--config", default=CONFIG_DIRECTORY, help=argparse.SUPPRESS)
+    acting = argparse.ArgumentParser(add_help=False)
+    acting.add_argument("--check", action="store_true", help="say what would happen, change nothing")
+    acting.add_argument("--force", action="store_true", help="override health and lease guards; the journal records it")
+    parser = argparse.ArgumentParser(prog="turnout", description="Blue-green traffic of this router.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("status", parents=[common], help="where the traffic is, who holds the service, the way back")
+    back = commands.add_parser("rollback", parents=[common, acting], help="all traffic back to the stable colour")
+    back.add_argument("--to", choices=["blue", "green"], help="to this colour, whatever the journal says")
+    switch = commands.add_parser("switch", parents=[common, acting], help="set the split, e.g. 'switch shop green=100'")
+    switch.add_argument("split", nargs="+", metavar="COLOUR=PERCENT")
+    switch.add_argument("--min-healthy", type=int, help="percent of servers that must be healthy (100)")
+    return parser
+
+
+def services(directory: str) -> list[str]:
+    """Services that bootstrap has made known on this router."""
+    try:
+        found = sorted(name[: -len(".json")] for name in os.listdir(directory) if name.endswith(".json"))
+    except FileNotFoundError:
+        found = []
+    except PermissionError as error:
+        raise NotConfigured(f"{directory}: {error.strerror}", "run as root or as a member of the group") from error
+    if not found:
+        raise NotConfigured(f"{directory} names no service", "run bootstrap.yml for this router")
+    return found
+
+
+def _configured(directory: str, service: str) -> Router:
+    path = os.path.join(directory, f"{service}.json")
+    text = read_text(path)
+    if text is None:
+        raise NotConfigured(f"{path} does not exist", f"known here: {', '.join(services(directory))}")
+    config = json.loads(text)
+    return router_of(config["kind"], config.get("router") or socket.gethostname(), service, config["options"])
+
+
+def _weights(words: Sequence[str]) -> dict[str, str]:
+    weights = {}
+    for word in words:
+        match = re.fullmatch(r"(\w+)=(\d+)%?", word)
+        if not match:
+            raise BadInput(f"{word!r} is not a weight: expected for example green=100")
+        weights[match[1]] = match[2]
+    return weights
+
+
+def _who() -> str:
+    # sudo keeps who it really was.
+    return f"{os.environ.get('SUDO_USER') or getpass.getuser()}@{socket.gethostname()} (turnout)"
+
+
+def _status(names: Sequence[str], args: Any) -> int:
+    results = [look(_configured(args.config, name)) for name in names]
+    if args.json:
+        print(json.dumps(dict(zip(names, results)), indent=1))
+    else:
+        print("\n\n".join(report(name, result) for name, result in zip(names, results)))
+    return 1 if any(result["doubts"] for result in results) else 0
+
+
+def report(service: str, result: dict[str, Any]) -> str:
+    """The status of a service for people; a pure function of what :func:`look` returned."""
+    journal = result["journal"]
+    lines = [f"{service} on {result['router']}: {_traffic(result)}"]
+    for colour, capacity in result["capacity"].items():
+        release = (journal or {}).get("releases", {}).get(colour, "release not known")
+        sick = f" ({'; '.join(capacity['sick'])})" if capacity["sick"] else ""
+        lines.append(
+            f"  {colour:5} {release}: {capacity['healthy']} of {capacity['total']} healthy{sick}, "
+            f"{result['in_flight'][colour]} in flight"
+        )
+    if journal:
+        lines += _journal_lines(journal, result)
+    elif result["journal_error"]:
+        lines.append(f"  journal: {result['journal_error']}")
+    else:
+        lines.append("  journal: none (run bootstrap.yml)")
+    lines += [f"  ATTENTION: {doubt}" for doubt in result["doubts"]]
+    return "\n".join(lines)
+
+
+def _traffic(result: dict[str, Any]) -> str:
+    if result["split"] is None:
+        return "traffic in doubt"
+    sticky = "" if result["sticky"] == "none" else f", sticky by {result['sticky']}"
+    return ", ".join(f"{percent}% {colour}" for colour, percent in result["split"].items() if percent) + sticky
+
+
+def _journal_lines(journal: dict[str, Any], result: dict[str, Any]) -> list[str]:
+    lines = [f"  stable {journal['stable']}, phase {journal['phase']}, epoch {journal['epoch']}"]
+    if journal["candidate"]:
+        lines.append(f"  releasing {journal['release']} to {journal['candidate']}")
+    lease = journal["lease"]
+    left = lease["until"] - result["clock"] if lease else 0
+    lines.append(f"  held by {lease['owner']} for {left:.0f} s more" if lease and left > 0 else "  held by nobody")
+    lines.append(f"  way back: {way_back(journal, result)}")
+    return lines
+
+
+def way_back(journal: dict[str, Any], result: dict[str, Any]) -> str:
+    """Whether a rollback would work now, and what it would do."""
+    colour = journal["stable"] if journal["candidate"] else journal["rollback_to"]
+    if colour is None:
+        return "none: the stable colour has no earlier release to go back to"
+    if not result["capacity"][colour]["healthy"]:
+        return f"{colour}, but no server of it is healthy"
+    release = journal["releases"].get(colour, "release not known")
+    return f"{colour} ({release}), at once: turnout rollback {journal['service']}"
+
+
+def _sentence(result: dict[str, Any], check: bool) -> str:
+    if check:
+        return ("would change: " if result["changed"] else "would change nothing: ") + str(result["msg"])
+    return str(result["msg"])

@@ -1,0 +1,254 @@
+# Copyright: (c) 2026, the turnout.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state machine that every kind of router goes through: observe, plan, stage, commit, confirm, journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Callable
+
+from .._clock import SYSTEM, Clock
+from .._errors import BadInput, Refused, TimedOut, TurnoutError, Unhealthy
+from .._router import Observation, Router
+from .confirm import confirm_at
+from .guards import need_epoch, need_journal
+from .plan import Change, plan
+from .request import Request
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a task did, or would do in check mode.
+
+    Args:
+        seen: the router afterwards.
+        changed: something was changed, or would be.
+        note: one sentence for people.
+        diff: before and after, when the task may change something.
+        left: what is still in flight, for ``drained``.
+        done: False when a wait ended with its time and that was to be reported only.
+        flip_ms: how long the commit took, milliseconds.
+    """
+
+    seen: Observation
+    changed: bool = False
+    note: str = ""
+    diff: dict[str, Any] | None = None
+    left: int | None = None
+    done: bool = True
+    flip_ms: float | None = None
+
+    def as_result(self, router: Router) -> dict[str, Any]:
+        """The module's return values, the same for every kind of router."""
+        result: dict[str, Any] = {"changed": self.changed, "done": self.done, **describe(router, self.seen)}
+        result["msg"] = f"{router.name}: {self.note}" if self.note else f"{router.name}: traffic is {self.seen.where()}"
+        for name in ("diff", "left", "flip_ms"):
+            if getattr(self, name) is not None:
+                result[name] = getattr(self, name)
+        return result
+
+
+def describe(router: Router, seen: Observation) -> dict[str, Any]:
+    """What is known about a router, as plain values: the result of the ``_info`` modules."""
+    journal = seen.journal
+    return {
+        "router": router.name,
+        "split": seen.in_force.split.as_dict() if seen.in_force else None,
+        "sticky": seen.in_force.sticky if seen.in_force else None,
+        "durable": seen.durable.as_dict() if seen.durable else None,
+        "capacity": {colour: capacity.as_dict() for colour, capacity in seen.capacity.items()},
+        "in_flight": dict(seen.in_flight),
+        "journal": journal.as_dict() if journal else None,
+        "journal_error": str(seen.journal_error) if seen.journal_error else None,
+        "epoch": journal.epoch if journal else None,
+        "interrupted": seen.interrupted,
+        "doubts": list(_doubts(seen)),
+        "clock": seen.clock,
+    }
+
+
+def _doubts(seen: Observation) -> tuple[str, ...]:
+    doubts = seen.doubts
+    if seen.in_force != seen.durable:
+        doubts += (f"traffic is {seen.where()}, but after a restart it would be {seen.durable}",)
+    if seen.journal is not None and seen.in_force is not None and seen.journal.routing != seen.in_force:
+        cause = "a change was interrupted" if seen.interrupted else "changed by hand, or a change was interrupted"
+        doubts += (f"traffic is {seen.in_force}, the journal says {seen.journal.routing}: {cause}",)
+    return doubts
+
+
+def run(request: Request, router: Router, clock: Clock = SYSTEM) -> Outcome:
+    """Bring the router to the state that is asked for.
+
+    Raises:
+        TurnoutError: it was not done; the message names the router and where the traffic is now.
+    """
+    try:
+        _check_capabilities(request, router)
+        if request.state == "healthy":
+            return _wait_healthy(request, router, clock)
+        if request.state == "drained":
+            return _wait_drained(request, router, clock)
+        with router.exclusive():
+            return _change(request, router, clock)
+    except TurnoutError as error:
+        error.message = f"{router.name}: {request.service}: {error.message}. {_traffic_now(router)}"
+        raise
+
+
+def _check_capabilities(request: Request, router: Router) -> None:
+    can = router.capabilities()
+    if request.split is not None and request.split.green not in (0, 100) and not can.weights:
+        raise BadInput("this kind of router can only switch, not divide traffic", "use weights 0 and 100")
+    if request.sticky not in (None, "none") and not can.sticky:
+        raise BadInput("this kind of router can not keep clients on a colour", "use sticky: none")
+    if request.shutdown_sessions and not can.cuts:
+        raise BadInput("this kind of router can not end sessions", "leave shutdown_sessions out")
+
+
+def _traffic_now(router: Router) -> str:
+    try:
+        return f"Traffic now: {router.observe().where()}"
+    except TurnoutError as error:
+        return f"Traffic now: not known ({error.message}); nothing was changed by this answer"
+
+
+def _change(request: Request, router: Router, clock: Clock) -> Outcome:
+    seen = router.observe()
+    change = plan(request, seen)
+    rehearsal = request.state == "staged"
+    if change.needed and not request.check_mode:
+        _stage(router, change)
+        if rehearsal:
+            router.discard()
+    if not change.needed or request.check_mode or rehearsal:
+        changed = change.needed and not rehearsal
+        return Outcome(seen, changed=changed, note=change.note, diff=change.diff())
+    flip_ms = _commit(request, router, change, clock) if change.moves_traffic else None
+    router.store(change.journal, seen.journal.epoch if seen.journal else -1)
+    after = replace(
+        seen,
+        in_force=change.routing or seen.in_force,
+        durable=change.routing or seen.durable,
+        journal=change.journal,
+        journal_error=None,
+        interrupted=False,
+    )
+    return Outcome(after, changed=True, note=change.note, diff=change.diff(), flip_ms=flip_ms)
+
+
+def _stage(router: Router, change: Change) -> None:
+    try:
+        router.stage(change.routing if change.moves_traffic else None, change.journal)
+    except TurnoutError:
+        router.discard()
+        raise
+
+
+def _commit(request: Request, router: Router, change: Change, clock: Clock) -> float:
+    """Flip and confirm; on any doubt put the former routing back before the error goes up."""
+    routing = change.routing
+    assert routing is not None
+    started = clock.monotonic()
+    try:
+        router.commit(routing)
+        flip_ms = (clock.monotonic() - started) * 1000
+        router.confirm(routing)
+        if request.confirm_url:
+            confirm_at(request.confirm_url, routing.split, timeout=request.timeout)
+        return round(flip_ms, 3)
+    except TurnoutError as error:
+        if request.state != "rolled_back":  # away from a bad release, forward is the only good direction
+            _compensate(router, change, error)
+        raise
+
+
+def _compensate(router: Router, change: Change, error: TurnoutError) -> None:
+    before = change.seen.in_force
+    if before is None or change.seen.journal is None:
+        router.discard()
+        return
+    try:
+        router.stage(before, change.seen.journal)
+        router.commit(before)
+        router.confirm(before)
+        error.message += f". The former split was put back: {before}"
+    except TurnoutError as second:
+        error.message += f". Putting {before} back failed as well: {second.message}"
+    finally:
+        router.discard()
+
+
+def _wait(request: Request, clock: Clock, ask: Callable[[], Outcome | None]) -> Outcome | None:
+    """Ask until there is an answer or the time is over; None means over."""
+    deadline = clock.monotonic() + request.timeout
+    while True:
+        answer = ask()
+        if answer is not None:
+            return answer
+        left = deadline - clock.monotonic()
+        if left <= 0:
+            return None
+        clock.sleep(min(request.interval, left))
+
+
+def _wait_healthy(request: Request, router: Router, clock: Clock) -> Outcome:
+    colour = request.colour or ""
+    percent = 100 if request.min_healthy is None else request.min_healthy
+
+    def ask() -> Outcome | None:
+        seen = router.observe()
+        _still_mine(request, seen)
+        capacity = seen.capacity[colour]
+        return Outcome(seen, note=f"{colour}: {capacity}") if capacity.enough(percent) else None
+
+    answer = _wait(replace(request, timeout=1e-9) if request.check_mode else request, clock, ask)
+    if answer is not None:
+        return answer
+    seen = router.observe()
+    note = f"{colour} has {seen.capacity[colour]}, expected {percent}% and at least one"
+    if request.on_timeout == "report" or request.check_mode:
+        return Outcome(seen, note=note, done=False)
+    raise Unhealthy(f"{note} within {request.timeout:g} s", "look at those servers, then run again")
+
+
+def _wait_drained(request: Request, router: Router, clock: Clock) -> Outcome:
+    colour = request.colour or ""
+    seen = router.observe()
+    _still_mine(request, seen)
+    if seen.in_force is not None and seen.in_force.split.percent(colour):
+        raise Refused(f"{colour} can not drain: traffic is {seen.in_force}", f"take all weight from {colour} first")
+    if request.check_mode:
+        return Outcome(seen, note=f"{seen.in_flight[colour]} in flight on {colour}", left=seen.in_flight[colour])
+    answer = _wait(request, clock, lambda: _empty(router, seen, colour))
+    if answer is not None:
+        return answer
+    if request.shutdown_sessions:
+        return _cut(request, router, clock, colour)
+    left = router.in_flight(colour)
+    note = f"{left} still in flight on {colour} after {request.timeout:g} s"
+    if request.on_timeout == "report":
+        return Outcome(seen, note=note, left=left, done=False)
+    raise TimedOut(note, f"wait longer (timeout), or end them (shutdown_sessions): {colour} gets no new traffic")
+
+
+def _empty(router: Router, seen: Observation, colour: str) -> Outcome | None:
+    if router.in_flight(colour):
+        return None
+    return Outcome(replace(seen, in_flight={**seen.in_flight, colour: 0}), note=f"{colour} is drained", left=0)
+
+
+def _cut(request: Request, router: Router, clock: Clock, colour: str) -> Outcome:
+    left = router.in_flight(colour)
+    router.cut(colour)
+    seen = router.observe()
+    answer = _wait(request, clock, lambda: _empty(router, seen, colour))
+    if answer is None:
+        raise TimedOut(f"{router.in_flight(colour)} still in flight on {colour} after its sessions were ended")
+    return replace(answer, changed=True, note=f"{left} sessions of {colour} were ended at the deadline")
+
+
+def _still_mine(request: Request, seen: Observation) -> None:
+    if request.epoch is not None:
+        need_epoch(request, need_journal(request, seen))

@@ -1,0 +1,309 @@
+# Copyright: (c) 2026, the turnout.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what was seen and what is asked to one change: pure functions, one for each state that changes something.
+
+Check mode, diff and ``changed`` all come from the :class:`Change`; there is no second way to find them out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Callable
+
+from .._errors import BadInput, NothingToRollBack, Refused
+from .._router import Journal, Lease, Observation, Routing, Split, other
+from .guards import (
+    forced,
+    hold_lease,
+    need_candidate,
+    need_capacity,
+    need_epoch,
+    need_journal,
+    need_routing,
+    need_window_over,
+)
+from .request import Request
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a state means for this router now.
+
+    Args:
+        seen: what was there.
+        journal: the journal as it shall be.
+        routing: the routing as it shall be; None when the task is not about traffic.
+        note: one sentence about what this does, or about why nothing is to be done.
+    """
+
+    seen: Observation
+    journal: Journal
+    routing: Routing | None = None
+    note: str = ""
+
+    @property
+    def moves_traffic(self) -> bool:
+        """The data path or what it would do after a restart is not yet as it shall be."""
+        return self.routing is not None and not (self.seen.in_force == self.routing == self.seen.durable)
+
+    @property
+    def writes_journal(self) -> bool:
+        """The journal says something else than it shall."""
+        return self.seen.journal is None or _facts(self.seen.journal) != _facts(self.journal)
+
+    @property
+    def needed(self) -> bool:
+        """Something is to be done."""
+        return self.moves_traffic or self.writes_journal
+
+    def diff(self) -> dict[str, Any]:
+        """``before`` and ``after`` as Ansible shows them with ``--diff``."""
+        seen = self.seen
+        routing = self.routing or seen.in_force
+        return {
+            "before": _picture(seen.in_force, seen.durable, seen.journal),
+            "after": _picture(routing, self.routing or seen.durable, self.journal if self.needed else seen.journal),
+        }
+
+
+def _facts(journal: Journal) -> Journal:
+    return replace(journal, changed_at=0.0, changed_by="")
+
+
+def _picture(in_force: Routing | None, durable: Routing | None, journal: Journal | None) -> dict[str, Any]:
+    record = journal.as_dict() if journal else {}
+    for name in ("changed_at", "changed_by", "format", "routing"):
+        record.pop(name, None)
+    return {
+        "in_force": str(in_force) if in_force else "in doubt",
+        "after_restart": str(durable) if durable else "in doubt",
+        "journal": record or None,
+    }
+
+
+def plan(request: Request, seen: Observation) -> Change:
+    """The change that ``request`` means for a router that looks like ``seen``.
+
+    Raises:
+        TurnoutError: a guard refuses; nothing has been changed then.
+    """
+    change = _PLANNERS[request.state](request, seen)
+    if not change.needed:
+        return change
+    journal = replace(change.journal, changed_at=seen.clock, changed_by=request.owner, forced=forced(request, seen))
+    return replace(change, journal=journal)
+
+
+def _present(request: Request, seen: Observation) -> Change:
+    if seen.journal is not None:
+        return Change(seen, seen.journal, note="the journal is there")
+    if seen.journal_error is not None:
+        raise seen.journal_error
+    routing = need_routing(seen)
+    stable = "green" if routing.split.green > 50 else "blue"
+    releases = {stable: request.release} if request.release else {}
+    return Change(seen, Journal(request.service, stable, routing, releases=releases), note=f"{stable} is stable")
+
+
+def _claimed(request: Request, seen: Observation) -> Change:
+    journal = need_journal(request, seen)
+    routing = need_routing(seen)
+    if _is_live(request, journal, routing):
+        return Change(seen, journal, note=f"release {request.release} is live on {journal.stable} already")
+    hold_lease(request, seen, journal)
+    candidate = request.colour or other(journal.stable)
+    if candidate == journal.stable:
+        raise Refused(f"{candidate} is the stable colour: it can not be the candidate", f"release to {other(candidate)}")
+    mine = replace(
+        journal,
+        epoch=journal.epoch + 1,
+        lease=Lease(request.run, request.owner, seen.clock + request.lease_seconds),
+        routing=routing,
+    )
+    if journal.candidate is not None:
+        if journal.release == request.release:
+            return Change(seen, mine, routing, f"release {request.release} goes on")
+        if routing.split != Split.all_on(journal.stable):
+            raise Refused(
+                f"release {journal.release} is not finished: traffic is {routing}",
+                f"finish it (run it again) or run rollback.yml, then release {request.release}",
+            )
+    else:
+        need_window_over(request, seen, journal, "a new release would overwrite it")
+    fresh = replace(mine, candidate=candidate, release=request.release, rollback_to=None, hot_until=None, phase="claimed")
+    return Change(seen, fresh, routing, f"release {request.release} goes to {candidate}")
+
+
+def _is_live(request: Request, journal: Journal, routing: Routing) -> bool:
+    return (
+        journal.candidate is None
+        and journal.releases.get(journal.stable) == request.release
+        and routing.split == Split.all_on(journal.stable)
+    )
+
+
+def _renewed(request: Request, seen: Observation) -> Change:
+    journal = need_epoch(request, need_journal(request, seen))
+    releases = dict(journal.releases)
+    if request.phase == "deploying" and journal.candidate:
+        releases.pop(journal.candidate, None)  # half a deployment is no release
+    if request.phase == "deployed" and journal.candidate and journal.release:
+        releases[journal.candidate] = journal.release
+    lease = _extended(request, seen, journal)
+    return Change(seen, replace(journal, lease=lease, phase=request.phase or journal.phase, releases=releases))
+
+
+def _extended(request: Request, seen: Observation, journal: Journal) -> Lease | None:
+    if journal.lease is None:
+        return None
+    return replace(journal.lease, until=seen.clock + request.lease_seconds)
+
+
+def _switched(request: Request, seen: Observation) -> Change:
+    journal = need_journal(request, seen)
+    split = request.split
+    if split is None:
+        raise BadInput(f"state {request.state} needs split")
+    target = Routing(split, request.sticky or (seen.in_force or journal.routing).sticky)
+    need_capacity(request, seen, target, default_percent=100)
+    if request.epoch is not None:
+        journal = need_epoch(request, journal)
+        after = replace(
+            journal,
+            routing=target,
+            phase=request.phase or "switched",
+            lease=_extended(request, seen, journal),
+        )
+    else:
+        hold_lease(request, seen, journal)
+        after = _by_hand(request, journal, target)
+    if seen.in_force == target == seen.durable and journal.routing == target:
+        return Change(seen, journal, target, f"traffic is {target} already")
+    return Change(seen, after, target, f"traffic goes from {seen.where()} to {target}")
+
+
+def _by_hand(request: Request, journal: Journal, target: Routing) -> Journal:
+    """A switch outside of any release fences whatever run there is, and keeps a way back."""
+    moved = [colour for colour in ("blue", "green") if target.split.percent(colour) and colour != journal.stable]
+    candidate = moved[0] if moved else None
+    return replace(
+        journal,
+        epoch=journal.epoch + 1,
+        candidate=candidate,
+        release=journal.releases.get(candidate) if candidate else None,
+        phase=request.phase or "switched",
+        routing=target,
+        lease=None,
+    )
+
+
+def _settled(request: Request, seen: Observation) -> Change:
+    journal = need_epoch(request, need_journal(request, seen))
+    if journal.candidate is None and journal.phase == "settled":
+        return Change(seen, journal, note=f"{journal.stable} is stable already")
+    candidate = need_candidate(journal)
+    routing = need_routing(seen)
+    if routing.split != Split.all_on(candidate) or seen.durable != routing:
+        raise Refused(f"{candidate} can not become stable: traffic is {routing}", f"bring it to 100% {candidate} first")
+    return Change(
+        seen,
+        replace(
+            journal,
+            stable=candidate,
+            candidate=None,
+            release=None,
+            rollback_to=journal.stable,
+            hot_until=seen.clock + request.window_seconds,
+            releases={**journal.releases, **({candidate: journal.release} if journal.release else {})},
+            phase="settled",
+            lease=None,
+        ),
+        note=f"{candidate} is stable; {journal.stable} stays hot for {request.window_seconds} s",
+    )
+
+
+def _rolled_back(request: Request, seen: Observation) -> Change:
+    journal = need_journal(request, seen)
+    target = Routing(Split.all_on(request.colour or _way_back(journal, seen)), journal.routing.sticky)
+    colour = "green" if target.split.green else "blue"
+    need_capacity(request, seen, target, default_percent=0)
+    idle = journal.candidate is None and journal.stable == colour and journal.lease is None
+    if idle and seen.in_force == target == seen.durable and journal.routing == target:
+        return Change(seen, journal, target, f"nothing to do: all traffic is on {colour} already")
+    return Change(
+        seen,
+        replace(
+            journal,
+            epoch=journal.epoch + 1,
+            stable=colour,
+            candidate=None,
+            release=None,
+            rollback_to=None,
+            hot_until=None,
+            routing=target,
+            phase="rolled_back",
+            lease=None,
+        ),
+        target,
+        f"traffic goes from {seen.where()} back to {target}",
+    )
+
+
+def _way_back(journal: Journal, seen: Observation) -> str:
+    if journal.candidate is not None or journal.phase in ("rolled_back", "abandoned"):
+        return journal.stable
+    if journal.rollback_to is not None:
+        return journal.rollback_to
+    if seen.in_force is None or seen.in_force.split != Split.all_on(journal.stable):
+        return journal.stable
+    why = "the old colour is retired" if journal.phase == "retired" else "there has been no release"
+    raise NothingToRollBack(
+        f"nothing to roll back to: all traffic is on {journal.stable}, which is stable, and {why}",
+        f"to send traffic to {other(journal.stable)} all the same, name it: bluegreen_to={other(journal.stable)}",
+    )
+
+
+def _abandoned(request: Request, seen: Observation) -> Change:
+    journal = need_epoch(request, need_journal(request, seen))
+    routing = need_routing(seen)
+    if routing.split != Split.all_on(journal.stable) or seen.durable != routing:
+        raise Refused(f"the release can not be abandoned: traffic is {routing}", "run rollback.yml")
+    if journal.candidate is None:
+        return Change(seen, journal, note="no release is under way")
+    after = replace(journal, candidate=None, release=None, lease=None, phase="abandoned", routing=routing)
+    return Change(seen, after, note=f"release {journal.release} is abandoned before any traffic moved")
+
+
+def _retired(request: Request, seen: Observation) -> Change:
+    journal = need_journal(request, seen)
+    if journal.candidate is not None:
+        raise Refused(
+            f"{other(journal.stable)} can not be retired: release {journal.release} is under way",
+            "finish the release, or run rollback.yml",
+        )
+    if journal.rollback_to is None:
+        return Change(seen, journal, note=f"{other(journal.stable)} is retired already")
+    hold_lease(request, seen, journal)
+    need_window_over(request, seen, journal, "it would be retired")
+    need_routing(seen)
+    if seen.in_force is None or seen.in_force.split.percent(journal.rollback_to):
+        raise Refused(f"{journal.rollback_to} can not be retired: traffic is {seen.where()}", "run status.yml")
+    return Change(
+        seen,
+        replace(journal, epoch=journal.epoch + 1, rollback_to=None, hot_until=None, phase="retired"),
+        note=f"{journal.rollback_to} is retired: the way back to it is closed",
+    )
+
+
+_PLANNERS: dict[str, Callable[[Request, Observation], Change]] = {
+    "present": _present,
+    "claimed": _claimed,
+    "renewed": _renewed,
+    "staged": _switched,
+    "switched": _switched,
+    "settled": _settled,
+    "rolled_back": _rolled_back,
+    "abandoned": _abandoned,
+    "retired": _retired,
+}

@@ -1,0 +1,126 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the turnout.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: traffic
+short_description: Divide the traffic of any router between blue and green
+version_added: 0.1.0
+description:
+  - One task for any kind of router. The host variable C(bluegreen_router) names the kind, C(bluegreen_router_options) has the
+    options of that kind's own module, for example M(turnout.bluegreen.haproxy_traffic).
+  - Where C(bootstrap.yml) has installed the C(turnout) command in this version, it is called directly over the open connection,
+    which makes a whole rollback cheaper than one ping. Where it is absent or of another version, the module does the same.
+  - Without O(run) and O(owner), the run of C(ansible-playbook) and the user who started it are named.
+author:
+  - The turnout.bluegreen authors (@turnout)
+extends_documentation_fragment:
+  - turnout.bluegreen.router
+  - turnout.bluegreen.router.traffic
+options:
+  info:
+    description:
+      - Only look, and return what the C(_info) module of the router's kind returns. All other options but O(service) are ignored.
+    type: bool
+    default: false
+attributes:
+  action:
+    description: Runs partly on the control node.
+    support: full
+  check_mode:
+    description: Says what would change and changes nothing.
+    support: full
+  diff_mode:
+    description: Shows split and journal before and after.
+    support: full
+  idempotent:
+    description: As the module of the router's kind.
+    support: partial
+    details:
+      - Every claim by another run takes a new epoch.
+  platform:
+    description: Runs on the router.
+    platforms: posix
+    support: full
+seealso:
+  - module: turnout.bluegreen.haproxy_traffic
+"""
+
+EXAMPLES = r"""
+- name: Bring all traffic back, whatever the routers are
+  hosts: routers
+  gather_facts: false
+  tasks:
+    - name: Send all traffic to the stable colour
+      turnout.bluegreen.traffic:
+        service: shop
+        state: rolled_back
+"""
+
+RETURN = r"""
+router:
+  description: Inventory name of the router.
+  returned: always
+  type: str
+  sample: router1
+split:
+  description: Weights in force, in percent by colour. Null when the router's processes disagree.
+  returned: success
+  type: dict
+  sample: {blue: 0, green: 100}
+sticky:
+  description: What clients are recognised by.
+  returned: success
+  type: str
+  sample: none
+durable:
+  description: What would be in force after a restart.
+  returned: success
+  type: dict
+  sample: {blue: 0, green: 100, sticky: none}
+capacity:
+  description: For each colour, the servers that the router sees healthy, all that it knows, and why the others are not healthy.
+  returned: success
+  type: dict
+  sample: {blue: {healthy: 2, total: 2, sick: []}, green: {healthy: 2, total: 2, sick: []}}
+in_flight:
+  description: Requests and connections under way, by colour, over all processes.
+  returned: success
+  type: dict
+  sample: {blue: 0, green: 12}
+journal:
+  description: The record that lives with the router.
+  returned: success
+  type: dict
+  sample: {service: shop, stable: blue, candidate: green, release: v2, epoch: 4, phase: switched}
+journal_error:
+  description: Why the journal can not be read, or null.
+  returned: success
+  type: str
+epoch:
+  description: The newest epoch that was claimed.
+  returned: success
+  type: int
+  sample: 4
+interrupted:
+  description: A change was prepared and never finished.
+  returned: success
+  type: bool
+doubts:
+  description: What was found that is not as it should be, one text each.
+  returned: success
+  type: list
+  elements: str
+clock:
+  description: The router's clock, in seconds since the Unix epoch.
+  returned: success
+  type: float
+via:
+  description: How the router was reached, V(zipapp) or V(module).
+  returned: always
+  type: str
+  sample: zipapp
+"""
