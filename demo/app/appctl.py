@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Start and stop the sample application where there is no systemd.
 
-``start`` runs the code under ``ROOT/current`` as a daemon; ``stop`` ends only the process that ``start`` began:
-the record beside the log holds its pid and its start time, so a reused pid is never signalled.
+``start`` runs the code under ``ROOT/current`` as a daemon; ``stop`` ends only the process that ``start``
+began: the record beside the log holds its pid and its start time, so a reused pid is never signalled.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RUNNING, NOT_RUNNING, FAILED = 0, 3, 1  # exit codes as the Linux Standard Base 
 
 
 def start_time(pid: int) -> int | None:
-    """When the process began, in clock ticks since boot (proc(5), field 22); None if it is gone or a zombie."""
+    """When the process began, in clock ticks since boot (proc(5), field 22); None if it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -84,7 +84,12 @@ class Control:
         with self.log.open("ab") as log:
             # A new session and our own exit make it a daemon: init adopts it, no terminal can hang it up.
             process = subprocess.Popen(
-                command, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=self.root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         started = start_time(process.pid)
         partial = self.record.with_suffix(".new")

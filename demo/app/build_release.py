@@ -1,7 +1,7 @@
 # Copyright (c) The turnout.bluegreen authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build ``shop-<version>.tar.gz``: the sample application with a ``release.json``, byte for byte reproducible."""
+"""Build ``shop-<version>.tar.gz``, the sample application with a ``release.json``, reproducibly."""
 
 from __future__ import annotations
 
@@ -31,14 +31,23 @@ def release_json(version: str, behaviour: str = "good", degrade_after: float = 5
     """The content of ``release.json``: a release degrades after seconds of real traffic, by milliseconds."""
     if behaviour not in BEHAVIOURS:
         raise ValueError(f"behaviour is one of {BEHAVIOURS}, not {behaviour!r}")
-    record = {"version": version, "behaviour": behaviour, "degrade_after": degrade_after, "degrade_ms": degrade_ms}
+    record = {
+        "version": version,
+        "behaviour": behaviour,
+        "degrade_after": degrade_after,
+        "degrade_ms": degrade_ms,
+    }
     return json.dumps(record, sort_keys=True).encode() + b"\n"
 
 
 def build(
-    directory: Path, version: str, behaviour: str = "good", degrade_after: float = 5.0, degrade_ms: float = 400.0
+    directory: Path,
+    version: str,
+    behaviour: str = "good",
+    degrade_after: float = 5.0,
+    degrade_ms: float = 400.0,
 ) -> Tarball:
-    """Write the tarball of one release into ``directory``; the files lie at its root, without a top folder."""
+    """Write the tarball of one release into ``directory``; its files lie at the root of the archive."""
     here = Path(__file__).resolve().parent
     members = {name: (here / name).read_bytes() for name in SOURCES}
     members["release.json"] = release_json(version, behaviour, degrade_after, degrade_ms)

@@ -36,7 +36,7 @@ REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found",
 
 @dataclass(frozen=True)
 class Release:
-    """What ``release.json`` says. ``degrades`` slows down by ``degrade_ms`` after ``degrade_after`` s of traffic."""
+    """What ``release.json`` says: ``degrades`` adds ``degrade_ms`` after ``degrade_after`` s of traffic."""
 
     version: str = "v0"
     behaviour: str = "good"
@@ -81,14 +81,12 @@ def as_json(value: object, status: int = 200) -> Answer:
     return Answer(json.dumps(value).encode() + b"\n", status)
 
 
-class BadRequest(Exception):
+class RequestError(Exception):
     """The bytes on the wire are not a request that this server understands."""
 
 
-async def read_request(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, begun: Callable[[], None]
-) -> Request:
-    """Read one request; ``begun`` is called when its head is in. Raises IncompleteReadError at the end of input."""
+async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, begun: Callable[[], None]) -> Request:
+    """Read one request and call ``begun`` when its head is in. Raises IncompleteReadError at the end."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     begun()
     line, _crlf, rest = head.partition("\r\n")
@@ -100,9 +98,9 @@ async def read_request(
         method, target, version = line.split(" ")
         length = int(headers.get("content-length", "0"))
     except ValueError as error:
-        raise BadRequest(str(error)) from error
+        raise RequestError(str(error)) from error
     if version not in ("HTTP/1.0", "HTTP/1.1") or "transfer-encoding" in headers or not 0 <= length <= MAX_BODY:
-        raise BadRequest(f"HTTP/1.1 with a Content-Length of at most {MAX_BODY} only")
+        raise RequestError(f"HTTP/1.1 with a Content-Length of at most {MAX_BODY} only")
     if version == "HTTP/1.0":  # the health checks of HAProxy
         headers["connection"] = "close"
     if headers.get("expect", "").lower() == "100-continue":
@@ -113,13 +111,13 @@ async def read_request(
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """Read one masked client frame (RFC 6455, section 5.2): its first byte (FIN and opcode) and its payload."""
+    """Read one masked frame (RFC 6455, section 5.2): its first byte (FIN and opcode) and its payload."""
     first, second = await reader.readexactly(2)
     length = second & 0x7F
     if length > 125:
         length = int.from_bytes(await reader.readexactly(2 if length == 126 else 8), "big")
     if not second & 0x80 or length > MAX_BODY:
-        raise BadRequest("client frames are masked and of bounded length")
+        raise RequestError("client frames are masked and of bounded length")
     mask = await reader.readexactly(4)
     data = await reader.readexactly(length)
     key = (mask * (length // 4 + 1))[:length]
@@ -287,7 +285,7 @@ class Shop:
             await self.converse(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the other side is gone; there is nobody left to tell
-        except (BadRequest, asyncio.LimitOverrunError) as error:
+        except (RequestError, asyncio.LimitOverrunError) as error:
             await self.send(writer, as_json({"error": str(error)}, 400), keep=False)
         finally:
             self.idle.discard(writer)
@@ -308,7 +306,7 @@ class Shop:
         await self.drain(grace)
 
     async def drain(self, grace: float, linger: float = 0.3) -> None:
-        """Answers sent from now on close their connection; idle ones may bring one more request for ``linger`` s."""
+        """From now on each answer closes its connection; idle ones get ``linger`` s for one more request."""
         self.stopping = True
         begin = time.monotonic()
         while self.idle or self.busy:

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 from demo.app.build_release import release_json
 from tests.support.net import HOST, REPOSITORY, end, free_port, short_directory, wait_until
@@ -69,10 +68,11 @@ class Apps:
 
     def __init__(self, blue: int = 2, green: int = 2, versions: tuple[str, str] = ("v1", "v2")) -> None:
         self._folder = short_directory("apps")
+        self.versions = {"blue": versions[0], "green": versions[1]}
         self.apps: list[App] = []
-        for colour, count, version in (("blue", blue, versions[0]), ("green", green, versions[1])):
+        for colour, count in (("blue", blue), ("green", green)):
             for number in range(count):
-                self.apps.append(self._make(f"{colour}-{number + 1}", colour, version))
+                self.apps.append(self._make(f"{colour}-{number + 1}", colour, self.versions[colour]))
 
     def _make(self, name: str, colour: str, version: str) -> App:
         release = Path(self._folder.name) / f"{name}.json"
@@ -107,6 +107,16 @@ class Apps:
             app.release.write_bytes(release_json(version, behaviour, degrade_after, degrade_ms))
         self.start(self.of(colour))
 
+    def restore(self) -> None:
+        """Bring back what a test has stopped, killed or released anew."""
+        for app in self.apps:
+            first = release_json(self.versions[app.colour])
+            if app.process is None or app.process.poll() is not None or app.release.read_bytes() != first:
+                app.stop()
+                app.release.write_bytes(first)
+                app.start()
+                app.wait()
+
     def stop(self) -> None:
         for app in self.apps:
             if app.process is not None and app.process.poll() is None:
@@ -123,5 +133,5 @@ class Apps:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *failure: object) -> None:
         self.stop()

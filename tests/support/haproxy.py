@@ -1,7 +1,7 @@
 # Copyright (c) The turnout.bluegreen authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real HAProxy in a private folder: master-worker, stats sockets, a split map, and the blue-green config shape."""
+"""A real HAProxy in a private folder: master-worker, stats sockets, a split map, the blue-green shape."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from tests.support.net import HOST, end, free_port, short_directory, wait_until
 
@@ -25,7 +24,7 @@ COLOURS = ("blue", "green")
 
 @dataclass(frozen=True)
 class Service:
-    """A service and the ports of its servers; ``port`` and ``preview_port`` are where HAProxy listens for it."""
+    """A service: ports of its servers, and ``port`` and ``preview_port`` where HAProxy listens for it."""
 
     name: str
     blue: tuple[int, ...]
@@ -137,9 +136,7 @@ class HAProxy:
     # -- configuration
 
     def render(self) -> str:
-        sockets = "".join(
-            f"  stats socket {path} mode 600 level {self.level} expose-fd listeners\n" for path in self.sockets
-        )
+        sockets = "".join(f"  stats socket {path} mode 600 level {self.level} expose-fd listeners\n" for path in self.sockets)
         text = GLOBAL.format(sockets=sockets + self.extra_global)
         for service in self.services.values():
             values = {"name": service.name, "host": HOST, "map": self.map, "cookie": self.cookie}
@@ -192,7 +189,7 @@ class HAProxy:
         self.start()
 
     def reload(self, timeout: float = 15.0) -> None:
-        """SIGUSR2 to the master; returns when a new worker serves. Raises RuntimeError if the config was refused."""
+        """SIGUSR2 to the master, wait for the new worker. Raises RuntimeError if the config is refused."""
         before, failed = self.workers()[0], self._failed_reloads()
         self._running().send_signal(signal.SIGUSR2)
 
@@ -205,7 +202,7 @@ class HAProxy:
         self.wait_checked()
 
     def wait_checked(self) -> None:
-        """Until the worker of today answers on its socket and has a verdict about every server."""
+        """Until the current worker answers on its socket and has a verdict about every server."""
 
         def checked() -> bool:
             self._running()
@@ -226,11 +223,11 @@ class HAProxy:
         try:
             self.start()
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *failure: object) -> None:
         self.stop()
         self._folder.cleanup()
 
@@ -241,11 +238,11 @@ class HAProxy:
         return _ask(self.sockets[socket_number], command)
 
     def master(self, command: str) -> str:
-        """The answer of the master CLI; ``@!<pid> <command>`` reaches one worker. HAProxy 2.6 wants the ``quit``."""
+        """The answer of the master CLI (2.6 wants the ``quit``); ``@!<pid> <command>`` reaches one worker."""
         return _ask(self.master_socket, f"{command}\nquit")
 
     def workers(self) -> list[int]:
-        """Pids of the workers: the one of today, then those that a reload left alive. Raises OSError if none is up."""
+        """Pids: the current worker, then those that reloads left alive. Raises OSError if none is up."""
         current: list[int] = []
         old: list[int] = []
         into: list[int] = []

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The load client: mixed traffic at a bounded rate for a bounded time, in its own process, without retries.
 
-A request is lost when it gets a reset, no answer, a truncated body, any status but the expected one, a wrong
-checksum or echo, or a time-out. A connection that was closed before anything was sent on it loses nothing; one
-that is closed after that does.
+A request is lost when it gets a reset, no answer, a truncated body, any status but the expected one, a
+wrong checksum or echo, or a time-out. A connection that is closed before anything was sent on it loses
+nothing; one that is closed after that does.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 from tests.support.net import HOST, REPOSITORY, end, short_directory, wait_until
 from tests.support.timeline import Answer, Loss, Progress, Summary, replace
-from tests.support.wire import OP_CLOSE, OP_TEXT, Connection, Exchange, Lost
+from tests.support.wire import OP_CLOSE, OP_TEXT, Connection, Exchange, LostError
 
 PACED = {"keepalive": 0.60, "new": 0.20, "post": 0.14, "session": 0.06}  # shares of the rate
 STEADY = {"slow": 4, "stream": 4, "websocket": 4}  # clients that are always busy with one long request
@@ -73,7 +72,7 @@ class Client:
         body = os.urandom(random.randrange(1, 8192))
         await self.connection.request(exchange, "POST", "/echo", self.headers, body)
         if json.loads(exchange.body)["sha256"] != hashlib.sha256(body).hexdigest():
-            raise Lost("checksum")
+            raise LostError("checksum")
 
     async def session(self, exchange: Exchange) -> None:
         """Log in once; every later answer, of whichever colour, must know the user."""
@@ -84,7 +83,7 @@ class Client:
             return
         await self.connection.request(exchange, "GET", "/me", f"{self.headers}Cookie: {self.cookie}\r\n")
         if json.loads(exchange.body)["user"] != user:
-            raise Lost("session of another user")
+            raise LostError("session of another user")
 
     async def slow(self, exchange: Exchange) -> None:
         ms = random.randrange(100, int(self.profile.longest * 500))
@@ -94,7 +93,7 @@ class Client:
         chunks = random.randrange(10, int(self.profile.longest * 10) + 1)
         await self.connection.request(exchange, "GET", f"/stream?chunks={chunks}&ms=100", self.headers)
         if not exchange.body.endswith(STREAM_TRAILER):
-            raise Lost("truncated stream")
+            raise LostError("truncated stream")
 
     async def websocket(self, exchange: Exchange) -> None:
         """A conversation of 1 s up to ``longest``; the server may not end it."""
@@ -103,7 +102,7 @@ class Client:
         while time.monotonic() < until and not self.stopping():
             message = os.urandom(20).hex().encode()
             if await self.connection.frame(OP_TEXT, message) != message:
-                raise Lost("wrong echo")
+                raise LostError("wrong echo")
             await asyncio.sleep(0.1)
         await self.connection.frame(OP_CLOSE, (1000).to_bytes(2, "big"))
         self.connection.close()
@@ -130,16 +129,15 @@ class Load:
             plan += [(kind, count / rate)] * count
         plan += [(kind, 0.0) for kind, count in STEADY.items() if kind in self.profile.kinds for _n in range(count)]
         return [
-            (Client(number, kind, self.profile, lambda: self.stopping), interval)
-            for number, (kind, interval) in enumerate(plan)
+            (Client(number, kind, self.profile, lambda: self.stopping), interval) for number, (kind, interval) in enumerate(plan)
         ]
 
     async def once(self, client: Client) -> None:
         exchange, began = Exchange(), time.monotonic()
         try:
             await client.request(exchange)
-        except (Lost, ValueError, LookupError) as error:
-            why = str(error) if isinstance(error, Lost) else f"not understood: {error!r}"
+        except (LostError, ValueError, LookupError) as error:
+            why = str(error) if isinstance(error, LostError) else f"not understood: {error!r}"
             self.lost_by_kind[client.kind] += 1
             ms = round((time.monotonic() - began) * 1000, 1)
             self.losses.append(Loss(began, client.kind, why, exchange.colour, ms))
@@ -168,11 +166,12 @@ class Load:
             colours = Counter(answer.colour for answer in self.answers[seen:])
             seen = len(self.answers)
             lost = sum(self.lost_by_kind.values())
-            replace(self.status, asdict(Progress(seen + lost, lost, round(time.monotonic() - began, 1), dict(colours))))
+            seconds = round(time.monotonic() - began, 1)
+            replace(self.status, asdict(Progress(seen + lost, lost, seconds, dict(colours))))
             await asyncio.sleep(0.5)
 
     async def run(self) -> Summary:
-        """Send until the time is over or a signal comes; requests in flight are then waited for and counted."""
+        """Send until the time is over or a signal comes; what is in flight is then waited for and counted."""
         stop, began = asyncio.Event(), time.monotonic()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -209,7 +208,8 @@ class LoadProcess:
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self._folder = short_directory("load")
-        self.output, self.status = Path(self._folder.name) / "summary.json", Path(self._folder.name) / "status.json"
+        self.output = Path(self._folder.name) / "summary.json"
+        self.status = Path(self._folder.name) / "status.json"
         self.process: subprocess.Popen[bytes] | None = None
         self._summary: Summary | None = None
 
@@ -251,12 +251,12 @@ class LoadProcess:
         try:
             self.start()
         except BaseException:
-            self.__exit__(RuntimeError, None, None)
+            self.__exit__(RuntimeError)
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if kind is None:
+    def __exit__(self, *failure: object) -> None:
+        if not failure or failure[0] is None:
             self.stop()
             return
         if self.process is not None:

@@ -71,5 +71,5 @@ def end(process: subprocess.Popen[bytes], timeout: float = 15.0) -> int:
 
 
 def short_directory(prefix: str) -> tempfile.TemporaryDirectory[str]:
-    """A private folder whose path leaves room for a UNIX socket (108 bytes, unix(7)), whatever TMPDIR says."""
+    """A private folder with a path that leaves room for a UNIX socket (108 bytes, unix(7))."""
     return tempfile.TemporaryDirectory(prefix=f"{prefix}-", dir="/tmp")

@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
 
 from tests.support.net import HOST, accepts, end, free_port, short_directory, wait_until
 
@@ -45,7 +44,7 @@ class Sshd:
 
     def start(self) -> None:
         for name in ("host_key", "user_key"):
-            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(self.folder / name)]
+            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / name)]
             subprocess.run(command, check=True)
         key = (self.folder / "host_key.pub").read_text(encoding="ascii")
         (self.folder / "known_hosts").write_text(f"[{HOST}]:{self.port} {key}", encoding="ascii")
@@ -61,7 +60,7 @@ class Sshd:
 
     @property
     def host_vars(self) -> dict[str, object]:
-        """Host variables for an inventory: connection, key, known host, and a private folder for ControlPersist."""
+        """Host variables for an inventory, with a private folder for ControlPersist."""
         return {
             "ansible_connection": "ssh",
             "ansible_host": HOST,
@@ -94,5 +93,5 @@ class Sshd:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *failure: object) -> None:
         self.stop()

@@ -70,7 +70,7 @@ class Summary:
         return cls(losses=losses, answers=answers, **record)
 
     def dump(self, path: Path) -> None:
-        """Write the file, compact: names once, times relative to the first answer, in microseconds' precision."""
+        """Write the file: names once, times relative to the first answer, to a microsecond."""
         origin = min((answer.sent for answer in self.answers), default=0.0)
         numbers: dict[str, int] = {}
         rows = [
@@ -122,7 +122,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Progress:
-    """What a running load client says about itself; ``colours`` counts the answers of the last half second."""
+    """What a running load client says; ``colours`` counts the answers of the last half second."""
 
     requests: int = 0
     lost: int = 0
@@ -139,7 +139,7 @@ class Progress:
 
 
 def replace(path: Path, record: object) -> None:
-    """Write JSON so that a reader sees the old file or the new one, never a part."""
+    """Write JSON such that a reader sees the old file or the new one, never a part."""
     partial = path.with_name(path.name + ".new")
     partial.write_text(json.dumps(record, separators=(",", ":")), encoding="utf-8")
     partial.replace(path)

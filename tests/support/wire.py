@@ -17,7 +17,7 @@ OP_TEXT, OP_CLOSE = 0x81, 0x88  # FIN and opcode, RFC 6455 section 5.2
 MAX_HEAD = 64 * 1024
 
 
-class Lost(Exception):
+class LostError(Exception):
     """A request that got no answer, or not the right one; the text says why."""
 
 
@@ -61,7 +61,7 @@ class Connection:
 
     @asynccontextmanager
     async def deadline(self) -> AsyncIterator[None]:
-        """Turn everything that can go wrong on the wire into Lost; cheaper than one task a request."""
+        """Turn everything that can go wrong on the wire into LostError; cheaper than one task a request."""
         task = asyncio.current_task()
         assert task is not None
         fired = []
@@ -77,24 +77,24 @@ class Connection:
             self.close()
             if not fired:
                 raise
-            raise Lost(f"timeout after {self.timeout:g} s") from None
+            raise LostError(f"timeout after {self.timeout:g} s") from None
         except asyncio.IncompleteReadError as error:
             self.close()
-            raise Lost("truncated" if error.partial else "closed without a whole answer") from error
+            raise LostError("truncated" if error.partial else "closed without a whole answer") from error
         except asyncio.LimitOverrunError as error:
             self.close()
-            raise Lost("endless line in the answer") from error
+            raise LostError("endless line in the answer") from error
         except OSError as error:
             self.close()
-            raise Lost(f"{type(error).__name__}: {error.strerror or error}") from error
-        except Lost:
+            raise LostError(f"{type(error).__name__}: {error.strerror or error}") from error
+        except LostError:
             self.close()
             raise
         finally:
             timer.cancel()
 
     async def request(self, exchange: Exchange, method: str, path: str, headers: str = "", body: bytes = b"") -> None:
-        """Send one request and read its whole answer into ``exchange``. Raises Lost; any status but 200 is one."""
+        """Send one request, read its whole answer into ``exchange``. Raises LostError unless it is 200."""
         async with self.deadline():
             reader, writer = await self.open()
             exchange.sent = time.monotonic()
@@ -105,10 +105,10 @@ class Connection:
         if exchange.headers.get("connection", "").lower() == "close":
             self.close()
         if exchange.status != 200:
-            raise Lost(f"status {exchange.status}")
+            raise LostError(f"status {exchange.status}")
 
     async def upgrade(self, exchange: Exchange, path: str, headers: str = "") -> None:
-        """Open a WebSocket. Raises Lost."""
+        """Open a WebSocket. Raises LostError."""
         key = base64.b64encode(os.urandom(16)).decode()
         async with self.deadline():
             reader, writer = await self.open()
@@ -119,20 +119,20 @@ class Connection:
             )
             await read_head(reader, exchange)
             if exchange.status != 101:
-                raise Lost(f"status {exchange.status}")
+                raise LostError(f"status {exchange.status}")
 
     async def frame(self, first: int, payload: bytes) -> bytes:
-        """Send one masked frame of at most 125 bytes and return the payload of the answer. Raises Lost."""
+        """Send one masked frame (at most 125 bytes), return the payload of the answer. Raises LostError."""
         async with self.deadline():
             if self._reader is None or self._writer is None:
-                raise Lost("no connection")
+                raise LostError("no connection")
             mask = os.urandom(4)
             masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(payload))
             self._writer.write(bytes((first, 0x80 | len(payload))) + mask + masked)
             answered, size = await self._reader.readexactly(2)
             answer = await self._reader.readexactly(size)
         if answered != first:
-            raise Lost(f"frame {answered:#x} came for {first:#x}")
+            raise LostError(f"frame {answered:#x} came for {first:#x}")
         return answer
 
 
