@@ -70,6 +70,8 @@ class Exchange(asyncio.Protocol):
 
     def __init__(self, method: str, request: bytes, answer: asyncio.Future[Response]) -> None:
         self.answer = answer
+        # A try may be cut between its failure and the moment it is awaited; asyncio would complain of that.
+        self.answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._method = method
         self._request = request
         self._received = bytearray()
