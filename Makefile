@@ -48,10 +48,10 @@ sanity: setup-test ## ansible-test sanity, nothing ignored
 	@$(TEST) python tests/tools/sanity.py $(A)
 
 unit: setup-test ## unit tests; A='-k word' passes arguments on to pytest
-	$(PYTEST) tests/unit
+	@$(PYTEST) tests/unit
 
 integration: setup-test ## tests against a real HAProxy
-	$(PYTEST) tests/integration
+	@$(PYTEST) tests/integration
 
 molecule: setup-test setup-hosts ## a molecule scenario on real hosts; S=default
 	@mkdir -p build/home-molecule

@@ -61,11 +61,11 @@ def _is_ignored(name: Path, patterns: list[str]) -> bool:
 
 
 def copy_collection(destination: Path) -> None:
-    """Make `destination` a copy of the collection; what is already the same there is left alone."""
+    """Make `destination` a copy of the collection, without what an earlier copy left there."""
     wanted = collection_files()
     present = {path.relative_to(destination) for path in destination.rglob("*") if path.is_file()}
     for name in present - set(wanted):
-        if name.parts[:2] != ("tests", "output"):
+        if name.parts[0] != ".git":
             (destination / name).unlink()
     for name in wanted:
         target = destination / name
