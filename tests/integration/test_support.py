@@ -22,12 +22,15 @@ def flip(haproxy: HAProxy, percent: int) -> float:
     return time.monotonic()
 
 
+def wait_for_requests(load: LoadProcess, count: int) -> None:
+    wait_until(lambda: load.progress().requests > count, f"{count} requests")
+
+
 def test_flips_lose_nothing_and_the_answers_follow(haproxy: HAProxy, service: Service) -> None:
     switched: list[tuple[float, str]] = []
     with LoadProcess(Profile(port=service.port, rate=500, longest=2)) as load:
         for number in range(12):
-            seen = load.progress().requests
-            wait_until(lambda seen=seen: load.progress().requests > seen + 200, "traffic after the flip")
+            wait_for_requests(load, load.progress().requests + 200)
             colour = ("green", "blue")[number % 2]
             switched.append((flip(haproxy, 100 if colour == "green" else 0), colour))
         time.sleep(0.5)  # traffic after the last flip
@@ -77,7 +80,7 @@ def test_a_router_that_ends_is_counted_as_lost(haproxy: HAProxy, service: Servic
 def test_a_percent_divides_the_traffic(haproxy: HAProxy, service: Service) -> None:
     since = flip(haproxy, 30)
     with LoadProcess(Profile(port=service.port, rate=1000, kinds=("keepalive", "new"))) as load:
-        wait_until(lambda: load.progress().requests > 2000, "2000 requests")
+        wait_for_requests(load, 2000)
     # Standard deviation of the share at 2000 draws: 1 %.
     assert load.summary.percent(since)["green"] == pytest.approx(30, abs=6)
 
@@ -87,7 +90,7 @@ def test_a_sticky_cookie_keeps_each_session_on_one_colour(service: Service) -> N
         HAProxy([service], percent=50, sticky="cookie"),
         LoadProcess(Profile(port=service.port, rate=400, kinds=("session",))) as load,
     ):
-        wait_until(lambda: load.progress().requests > 400, "400 requests")
+        wait_for_requests(load, 400)
     colours: dict[int, list[str]] = {}
     for answer in load.summary.answers:
         colours.setdefault(answer.client, []).append(answer.colour)
