@@ -186,9 +186,7 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context()
         if tls.ca_path:
-            context.load_verify_locations(
-                **{"capath" if os.path.isdir(tls.ca_path) else "cafile": tls.ca_path}
-            )
+            context.load_verify_locations(**{"capath" if os.path.isdir(tls.ca_path) else "cafile": tls.ca_path})
     except (OSError, ValueError) as exc:
         raise HealthError(f"ca_path {tls.ca_path}: {exc}") from exc
     if not tls.validate_certs:

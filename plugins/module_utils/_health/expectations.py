@@ -181,9 +181,7 @@ def pattern(option: str, regex: str) -> re.Pattern[str]:
 def header_expectations(wanted: Mapping[str, Any]) -> dict[str, str | re.Pattern[str]]:
     """Expected response headers: a value that begins with ``~`` is a pattern, any other must be equal."""
     return {
-        str(name).lower(): pattern("response_headers", str(value)[1:].strip())
-        if str(value).startswith("~")
-        else str(value)
+        str(name).lower(): pattern("response_headers", str(value)[1:].strip()) if str(value).startswith("~") else str(value)
         for name, value in wanted.items()
     }
 

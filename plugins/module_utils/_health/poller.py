@@ -160,8 +160,7 @@ class Poller:
         while True:
             async with slots:
                 left = ends - clock()
-                # Up to Python 3.11 wait_for may swallow a cancellation, hence the look at _stopped.
-                if left <= 0 or self._stopped:
+                if left <= 0:
                     return record.verdict
                 await self._try(record, left)
             pause = record.target.policy.interval * uniform(1 - jitter, 1 + jitter)
@@ -172,7 +171,7 @@ class Poller:
     async def _try(self, record: Record, left: float) -> None:
         timeout = record.target.policy.timeout
         try:
-            outcome = await asyncio.wait_for(self._probe(record.target), min(timeout, left))
+            outcome = await _within(min(timeout, left), self._probe(record.target))
         except asyncio.TimeoutError:
             if timeout > left:
                 # The deadline, not the target, ended this try: it says nothing against an earlier one.
@@ -181,3 +180,28 @@ class Poller:
                 return
             outcome = Outcome(None, f"no answer within {timeout:g} s")
         record.add(outcome)
+
+
+async def _within(seconds: float, attempt: Awaitable[Outcome]) -> Outcome:
+    """Await it, at most so long. Unlike asyncio.wait_for before Python 3.12, it needs no task of its own.
+
+    :raises asyncio.TimeoutError: when the time was over first
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    expired = False
+
+    def expire() -> None:
+        nonlocal expired
+        expired = True
+        task.cancel()
+
+    timer = asyncio.get_running_loop().call_later(seconds, expire)
+    try:
+        return await attempt
+    except asyncio.CancelledError:
+        if expired:
+            raise asyncio.TimeoutError from None
+        raise
+    finally:
+        timer.cancel()

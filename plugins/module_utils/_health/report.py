@@ -67,6 +67,4 @@ def _message(records: Sequence[Record], unhealthy: Sequence[Record], duration: f
     if rest:
         ranked = [*ranked[:_REASONS], ("other reasons, see targets", rest)]
     told = "; ".join(f"{reason} ({len(names)}): {', '.join(names)}" for reason, names in ranked)
-    return (
-        f"{len(unhealthy)} of {len(records)} targets are not healthy after {duration:.1f} s. {told}. {_NEXT}."
-    )
+    return f"{len(unhealthy)} of {len(records)} targets are not healthy after {duration:.1f} s. {told}. {_NEXT}."

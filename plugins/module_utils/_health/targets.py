@@ -174,9 +174,7 @@ def _expectation(options: Mapping[str, Any]) -> Expectation:
     )
 
 
-def _target(
-    url: str, name: str | None, options: Mapping[str, Any], shared: tuple[Policy, Expectation]
-) -> Target:
+def _target(url: str, name: str | None, options: Mapping[str, Any], shared: tuple[Policy, Expectation]) -> Target:
     parts, port = _split(url)
     host = parts.hostname or ""
     bare = f"[{host}]" if ":" in host else host
@@ -199,9 +197,7 @@ def _target(
     lines = [f"{options['method']} {path} HTTP/1.1", *(f"{key}: {text}" for key, text in headers.values())]
     request = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
     method = options["method"]
-    return Target(
-        name or clean, clean, host, port, policy, expectation, method, request, tls, server_name, secrets
-    )
+    return Target(name or clean, clean, host, port, policy, expectation, method, request, tls, server_name, secrets)
 
 
 def _split(url: str) -> tuple[SplitResult, int]:
@@ -221,9 +217,7 @@ def _split(url: str) -> tuple[SplitResult, int]:
     return parts, port
 
 
-def _request_headers(
-    parts: SplitResult, given: Mapping[str, Any]
-) -> tuple[dict[str, tuple[str, str]], tuple[str, ...]]:
+def _request_headers(parts: SplitResult, given: Mapping[str, Any]) -> tuple[dict[str, tuple[str, str]], tuple[str, ...]]:
     """Headers by lower-case name, the user's own winning over ours, and what in them is secret."""
     headers = {
         "user-agent": ("User-Agent", "turnout-health-poll"),
