@@ -90,7 +90,7 @@ class Exchange(asyncio.Protocol):
             if self._head is None:
                 self._read_head()
             if self._head is not None:
-                self._finish(at_end=False)
+                self._finish(self._head, at_end=False)
         except HTTPException as exc:
             self.answer.set_exception(exc)
 
@@ -102,7 +102,7 @@ class Exchange(asyncio.Protocol):
                 raise exc
             if self._head is None:
                 raise ConnectionError("connection closed without an answer")
-            self._finish(at_end=True)
+            self._finish(self._head, at_end=True)
         except Exception as failure:
             self.answer.set_exception(failure)
 
@@ -124,17 +124,16 @@ class Exchange(asyncio.Protocol):
         head.begin()
         return head
 
-    def _finish(self, at_end: bool) -> None:
+    def _finish(self, head: HTTPResponse, at_end: bool) -> None:
         """Give the answer once its body is complete, or has reached the limit."""
-        assert self._head is not None
-        body = self._chunked_body(at_end) if self._head.chunked else self._plain_body(at_end)
+        body = self._chunked_body(at_end) if head.chunked else self._plain_body(head.length, at_end)
         if body is None:
             return
         headers: dict[str, str] = {}
-        for name, value in self._head.headers.items():
+        for name, value in head.headers.items():
             name = name.lower()
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        self.answer.set_result(Response(self._head.status, headers, body[:BODY_LIMIT]))
+        self.answer.set_result(Response(head.status, headers, body[:BODY_LIMIT]))
 
     def _chunked_body(self, at_end: bool) -> bytes | None:
         full = len(self._received) - self._body_at >= BODY_LIMIT
@@ -145,9 +144,8 @@ class Exchange(asyncio.Protocol):
             raise IncompleteRead(body)
         return body if complete or full else None
 
-    def _plain_body(self, at_end: bool) -> bytes | None:
+    def _plain_body(self, length: int | None, at_end: bool) -> bytes | None:
         body = bytes(self._received[self._body_at :])
-        length = self._head.length if self._head else None
         if len(body) >= BODY_LIMIT:
             return body
         if length is None:

@@ -113,7 +113,8 @@ class Expectation:
         except (ValueError, RecursionError) as exc:  # JSON's own error is a ValueError, jmespath's too
             if isinstance(exc, jmespath.exceptions.JMESPathError):
                 return f"JSON query {expression} cannot be answered from this body"
-            return "body is not JSON"
+            limit = f"body is longer than {BODY_LIMIT // 1024} KiB"
+            return limit if len(text) >= BODY_LIMIT else "body is not JSON"
         if self.json_value is None:
             # False in JMESPath: null, false and whatever is empty, but not the number 0.
             true = (found == 0 and not isinstance(found, bool)) or bool(found)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Callable
+from typing import Any, Callable, cast
 
 from .expectations import HealthError, Outcome
 from .stats import Latencies
@@ -187,8 +187,7 @@ async def _within(seconds: float, attempt: Awaitable[Outcome]) -> Outcome:
 
     :raises asyncio.TimeoutError: when the time was over first
     """
-    task = asyncio.current_task()
-    assert task is not None
+    task = cast("asyncio.Task[Any]", asyncio.current_task())
     expired = False
 
     def expire() -> None:

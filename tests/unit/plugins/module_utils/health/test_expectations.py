@@ -5,6 +5,7 @@ import re
 
 import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._health.expectations import (
+    BODY_LIMIT,
     Expectation,
     HealthError,
     MissingLibrary,
@@ -87,6 +88,7 @@ def test_body(wanted, body, reason):
         ("length(n)", None, '{"n": 3}', "JSON query 'length(n)' cannot be answered from this body"),
         ("status", "up", "<html>", "body is not JSON"),
         ("status", "up", "[" * 100_000, "body is not JSON"),
+        ("status", "up", '"' + "x" * BODY_LIMIT, "body is longer than 256 KiB"),
         ("list", [1, 2], '{"list": [1, 2]}', None),
     ],
 )

@@ -43,21 +43,16 @@ def test_a_healthy_poll():
 
 def test_every_unhealthy_target_is_named_under_its_reason_the_largest_group_first():
     refused, down = Outcome(None, "connection refused"), Outcome(0.1, "status 503")
-    told = result(
-        [record("a", down), record("b", refused), record("c", refused), record("d", Outcome(0.1))], 2
-    )
+    told = result([record("a", down), record("b", refused), record("c", refused), record("d", Outcome(0.1))], 2)
     assert told["msg"].startswith(
-        "3 of 4 targets are not healthy after 2.0 s. "
-        "connection refused (2): b, c; status 503 (1): a. Send no traffic"
+        "3 of 4 targets are not healthy after 2.0 s. connection refused (2): b, c; status 503 (1): a. Send no traffic"
     )
     assert told["unhealthy"] == ["a", "b", "c"]
 
 
 def test_a_thousand_targets_with_a_thousand_reasons_are_all_named_in_a_bounded_message():
     names = [f"web-{number:04}" for number in range(1000)]
-    message = result([record(name, Outcome(0.1, f"reason of {name} " + "." * 90)) for name in names], 9)[
-        "msg"
-    ]
+    message = result([record(name, Outcome(0.1, f"reason of {name} " + "." * 90)) for name in names], 9)["msg"]
     assert all(name in message for name in names)
     assert "other reasons, see targets (980)" in message
     assert len(message) < 1000 * 10 + 20 * 150 + 500
