@@ -36,7 +36,7 @@ def decode(text: str) -> Journal:
     """
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise JournalError(f"it is damaged or cut off after {len(text)} characters: {error}") from error
     return Journal.from_dict(data)
 

@@ -10,6 +10,8 @@ answers the questions of :class:`Router` and does no more; every decision is mad
 
 from __future__ import annotations
 
+import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -89,10 +91,10 @@ class Split:
 
 
 def _percent(colour: str, value: Any) -> int:
-    try:
-        percent = int(str(value).strip())
-    except ValueError:
-        raise BadInput(f"weight {value!r} of {colour} is not a whole number of percent from 0 to 100") from None
+    text = str(value).strip()
+    if not re.fullmatch(r"-?[0-9]{1,9}", text):
+        raise BadInput(f"weight {value!r} of {colour} is not a whole number of percent from 0 to 100")
+    percent = int(text)
     if not 0 <= percent <= 100:
         raise BadInput(f"weight {percent} of {colour} is not within 0..100")
     return percent
@@ -226,7 +228,7 @@ class Journal:
         Raises:
             JournalError: the format is newer than this code, or the record is damaged.
         """
-        if not isinstance(data, dict) or not isinstance(data.get("format"), int):
+        if not isinstance(data, dict) or type(data.get("format")) is not int:
             raise JournalError("it is no journal: the field 'format' is missing")
         if data["format"] > JOURNAL_FORMAT:
             raise JournalError(
@@ -235,7 +237,7 @@ class Journal:
             )
         try:
             return cls._from_fields(data)
-        except (KeyError, TypeError, ValueError, BadInput) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError, BadInput) as error:
             raise JournalError(f"it is damaged: {type(error).__name__}: {error}") from error
 
     @classmethod
@@ -247,19 +249,37 @@ class Journal:
         return cls(
             service=str(data["service"]),
             stable=data["stable"],
-            routing=Routing(Split(routing["green"]), str(routing["sticky"])),
-            epoch=int(data["epoch"]),
+            routing=Routing(Split(routing["green"]), STICKY[STICKY.index(routing["sticky"])]),
+            epoch=_counted(data["epoch"]),
             candidate=data["candidate"],
-            release=data["release"],
+            release=None if data["release"] is None else _text(data["release"]),
             rollback_to=data["rollback_to"],
-            hot_until=data["hot_until"],
-            releases={known_colour(colour): str(release) for colour, release in data["releases"].items()},
+            hot_until=None if data["hot_until"] is None else _seconds(data["hot_until"]),
+            releases={known_colour(colour): _text(release) for colour, release in data["releases"].items()},
             phase=str(data["phase"]),
-            lease=Lease(str(lease["run"]), str(lease["owner"]), float(lease["until"])) if lease else None,
-            changed_at=float(data["changed_at"]),
+            lease=Lease(str(lease["run"]), str(lease["owner"]), _seconds(lease["until"])) if lease is not None else None,
+            changed_at=_seconds(data["changed_at"]),
             changed_by=str(data["changed_by"]),
             forced=str(data["forced"]),
         )
+
+
+def _counted(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is not a number that counts from 0")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if not math.isfinite(float(value)):
+        raise ValueError(f"{value!r} is not a time")
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value
 
 
 @dataclass(frozen=True)
