@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from .._errors import SocketError
-from .runtime import Process, workers
+from .runtime import NOT_UNDERSTOOD, Process, workers
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Fleet:
     """What was found in one look.
 
     Args:
-        current: one process for each stats socket: takes new connections.
+        current: the processes behind the stats sockets: they take new connections.
         former: workers that only finish what they have.
         doubts: what could not be looked at, one text each.
     """
@@ -44,13 +44,15 @@ def find(
     """Look for all processes behind the stats sockets and the master CLIs.
 
     Args:
-        sockets: paths of the stats sockets, one for each HAProxy.
+        sockets: paths of the stats sockets, at least one for each HAProxy.
         master_sockets: paths of the master CLIs; one that does not exist is no master.
         timeout: seconds for each exchange, and for a master that loads a configuration.
         sleep: injected for tests.
     """
-    current = tuple(Process(path, timeout=timeout) for path in sockets)
-    pids = {_pid(process) for process in current}
+    current: dict[tuple[str, ...], Process] = {}
+    for process in (Process(path, timeout=timeout) for path in sockets):
+        current.setdefault(_identity(process), process)  # one process may have several sockets: it counts once
+    pids = {identity[0] for identity in current}
     former: list[Process] = []
     doubts: list[str] = []
     for path in master_sockets:
@@ -61,16 +63,19 @@ def find(
         except PermissionError as error:
             doubts.append(f"{path}: {error.strerror}: workers that a reload left behind can not be told")
             continue
-        former += [Process(path, pid, timeout) for pid in found if pid not in pids]
-    return Fleet(current, tuple(former), tuple(doubts))
+        former += [Process(path, pid, timeout) for pid in found if str(pid) not in pids]
+    return Fleet(tuple(current.values()), tuple(former), tuple(doubts))
 
 
-def _pid(process: Process) -> int:
-    for line in process.ask(["show info"])[0].splitlines():
-        name, _dummy, value = line.partition(": ")
-        if name == "Pid":
-            return int(value)
-    raise SocketError(f"{process}: 'show info' names no Pid")
+def _identity(process: Process) -> tuple[str, ...]:
+    """Pid first; node and start tell two containers with the same pid apart."""
+    reply = process.ask(["show info"])[0]
+    facts = dict(line.split(": ", 1) for line in reply.splitlines() if ": " in line)
+    if not facts.get("Pid", "").isdigit():
+        raise SocketError(
+            f"{process}: 'show info' was answered with {reply[:200]!r}, not understood: it names no Pid", NOT_UNDERSTOOD
+        )
+    return tuple(facts.get(name, "") for name in ("Pid", "node", "Start_time_sec"))
 
 
 def _workers(path: str, timeout: float, sleep: Callable[[float], None]) -> list[int]:

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .._errors import NotConfigured, PermissionTooLow, SocketError
 
 _GONE = "Can't find the target PID"
+
+NOT_UNDERSTOOD = "look whether that is the stats socket of a HAProxy, then run again"
+_SILENT = "look whether HAProxy hangs or is stopped, then run again; a busy one may need a longer socket_timeout"
 
 _REMEDIES = {
     errno.ENOENT: "start HAProxy, or name the socket of its 'stats socket' line in bluegreen_router_options.sockets",
@@ -76,13 +80,15 @@ class Process:
         try:
             return split_replies(answer, len(commands))
         except ValueError as error:
-            raise SocketError(f"{self}: '{line}' was answered with {answer!r}, not understood: {error}") from error
+            raise SocketError(
+                f"{self}: '{line}' was answered with {answer!r}, not understood: {error}", NOT_UNDERSTOOD
+            ) from error
 
     def do(self, commands: Sequence[str]) -> None:
         """Send commands whose success is a blank reply; anything else is an error that quotes it."""
         for command, reply in zip(commands, self.ask(commands)):
             if reply:
-                raise SocketError(f"{self}: '{command}' was answered with {reply!r}, expected a blank line")
+                raise SocketError(f"{self}: '{command}' was answered with {reply!r}, expected a blank line", NOT_UNDERSTOOD)
 
     def values(self, map_file: str, keys: Sequence[str]) -> list[str | None]:
         """What the map has in memory for each key; None for a key it does not have.
@@ -104,7 +110,7 @@ class Process:
             return None
         head, found, tail = reply.partition(' value="')
         if "found=yes" not in head or not found:
-            raise SocketError(f"{self}: 'get map {map_file} {key}' was answered with {reply!r}, not understood")
+            raise SocketError(f"{self}: 'get map {map_file} {key}' was answered with {reply!r}, not understood", NOT_UNDERSTOOD)
         return tail.partition('"')[0]
 
     def require_admin(self) -> None:
@@ -124,18 +130,21 @@ def exchange(path: str, text: str, timeout: float) -> str:
         SocketError: with the errno's meaning and remedy.
     """
     chunks: list[bytes] = []
+    deadline = time.monotonic() + timeout
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout)
             connection.connect(path)
             connection.sendall(text.encode())
-            while True:
+            while time.monotonic() < deadline:
                 chunk = connection.recv(65536)
                 if not chunk:
                     return b"".join(chunks).decode(errors="replace")
                 chunks.append(chunk)
+                connection.settimeout(max(deadline - time.monotonic(), 0.001))
+            raise socket.timeout
     except socket.timeout as error:
-        raise SocketError(f"{path}: no complete answer to {text.strip()!r} within {timeout:g} s") from error
+        raise SocketError(f"{path}: no complete answer to {text.strip()!r} within {timeout:g} s", _SILENT) from error
     except OSError as error:
         raise SocketError(
             f"{path}: {error.strerror or error}", _REMEDIES.get(error.errno or 0, "look whether HAProxy runs")
@@ -150,5 +159,5 @@ def workers(master_socket: str, timeout: float) -> list[int]:
     reply = exchange(master_socket, "show proc;quit\n", timeout)
     rows = [line.split() for line in reply.splitlines() if line and not line.startswith("#")]
     if "# workers" not in reply or not all(len(row) > 1 and row[0].isdigit() for row in rows):
-        raise SocketError(f"{master_socket}: 'show proc' was answered with {reply!r}, not understood")
+        raise SocketError(f"{master_socket}: 'show proc' was answered with {reply!r}, not understood", NOT_UNDERSTOOD)
     return [int(row[0]) for row in rows if row[1] == "worker"]
