@@ -12,7 +12,7 @@ from .._clock import SYSTEM, Clock
 from .._errors import BadInput, Refused, TimedOut, TurnoutError, Unhealthy
 from .._router import Observation, Router
 from .confirm import confirm_at
-from .guards import need_epoch, need_journal
+from .guards import need_epoch, need_journal, need_routing
 from .plan import Change, plan
 from .request import Request
 
@@ -122,11 +122,12 @@ def _change(request: Request, router: Router, clock: Clock) -> Outcome:
         _stage(router, change)
         if rehearsal:
             router.discard()
-    if not change.needed or request.check_mode or rehearsal:
-        changed = change.needed and not rehearsal
-        return Outcome(seen, changed=changed, note=change.note, diff=change.diff())
-    flip_ms = _commit(request, router, change, clock) if change.moves_traffic else None
-    router.store(change.journal, seen.journal.epoch if seen.journal else -1)
+    if not change.needed or rehearsal:
+        return Outcome(seen, note=change.note, diff=change.diff())
+    flip_ms = None
+    if not request.check_mode:
+        flip_ms = _commit(request, router, change, clock) if change.moves_traffic else None
+        router.store(change.journal, seen.journal.epoch if seen.journal else -1)
     after = replace(
         seen,
         in_force=change.routing or seen.in_force,
@@ -217,8 +218,9 @@ def _wait_drained(request: Request, router: Router, clock: Clock) -> Outcome:
     colour = request.colour or ""
     seen = router.observe()
     _still_mine(request, seen)
-    if seen.in_force is not None and seen.in_force.split.percent(colour):
-        raise Refused(f"{colour} can not drain: traffic is {seen.in_force}", f"take all weight from {colour} first")
+    routing = need_routing(seen)
+    if routing.split.percent(colour):
+        raise Refused(f"{colour} can not drain: traffic is {routing}", f"take all weight from {colour} first")
     if request.check_mode:
         return Outcome(seen, note=f"{seen.in_flight[colour]} in flight on {colour}", left=seen.in_flight[colour])
     answer = _wait(request, clock, lambda: _empty(router, seen, colour))
