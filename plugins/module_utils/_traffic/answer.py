@@ -20,7 +20,12 @@ def answer(router: Router, params: Mapping[str, Any], check_mode: bool) -> dict[
     Raises:
         TurnoutError: it was not done.
     """
-    return run(Request.parse(params, check_mode), router).as_result(router)
+    try:
+        request = Request.parse(params, check_mode)
+    except TurnoutError as error:
+        error.message = f"{router.name}: {params.get('service')}: {error.message}. Nothing was changed"
+        raise
+    return run(request, router).as_result(router)
 
 
 def look(router: Router) -> dict[str, Any]:
