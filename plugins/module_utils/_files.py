@@ -34,9 +34,9 @@ def storage_error(doing: str, path: str, error: OSError) -> StorageError:
 
 
 def read_text(path: str) -> str | None:
-    """The file's text, or None when there is no such file."""
+    """The file's text, or None when there is no such file. Written again, it is the same bytes, whatever they are."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             return file.read()
     except FileNotFoundError:
         return None
@@ -67,7 +67,7 @@ class PreparedFile:
             fd = os.open(self.prepared, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o660)
             try:
                 self._copy_owner(fd)
-                data = text.encode()
+                data = text.encode(errors="surrogateescape")
                 while data:
                     data = data[os.write(fd, data) :]
                 os.fsync(fd)

@@ -35,6 +35,7 @@ def decode(text: str) -> Journal:
         JournalError: truncated, damaged, or of a newer format.
     """
     try:
+        text.encode()  # bytes that are no text
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise JournalError(f"it is damaged or cut off after {len(text)} characters: {error}") from error

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from .._errors import NotConfigured
 from .._router import STICKY, Routing, Split
+
+# As HAProxy reads it: only blanks and tabs divide, only a newline ends a line, only '#' in the first place makes a comment.
+_LINE = re.compile(r"(?!#)[ \t]*([^ \t\r]+)[ \t]*([^\r]*)")
 
 
 def keys(service: str) -> tuple[str, str]:
@@ -40,19 +44,18 @@ _REMEDY = "run bootstrap.yml for this service, or correct that line by hand"
 def _number(value: str | None, key: str, where: str) -> int:
     if value is None:
         raise NotConfigured(f"{where} has no key {key!r}", _REMEDY)
-    try:
-        return int(value)
-    except ValueError:
-        raise NotConfigured(f"{where}: {key!r} has the value {value!r}, expected a number", _REMEDY) from None
+    if not re.fullmatch(r"[0-9]{1,9}", value):
+        raise NotConfigured(f"{where}: {key!r} has the value {value!r}, expected a number", _REMEDY)
+    return int(value)
 
 
 def parse(text: str) -> dict[str, str]:
     """All keys of a map file; as in HAProxy, the first line of a key counts (configuration manual, 7.3.1, map)."""
     found: dict[str, str] = {}
-    for line in text.splitlines():
-        words = line.split(None, 1)
-        if words and not words[0].startswith("#"):
-            found.setdefault(words[0], words[1].strip() if len(words) > 1 else "")
+    for line in text.split("\n"):
+        match = _LINE.match(line)
+        if match:
+            found.setdefault(match[1], match[2].strip())
     return found
 
 
@@ -60,11 +63,17 @@ def replace(text: str, values: Mapping[str, str]) -> str:
     """The file's text with the values of these keys; other lines stay as they are, further lines of a key go."""
     left = dict(values)
     lines = []
-    for line in text.splitlines():
-        key = line.split(None, 1)[0] if line.strip() else ""
+    for line in _lines(text):
+        match = _LINE.match(line)
+        key = match[1] if match else ""
         if key not in values:
             lines.append(line)
         elif key in left:
             lines.append(f"{key} {left.pop(key)}")
     lines += [f"{key} {value}" for key, value in left.items()]
     return "\n".join(lines) + "\n"
+
+
+def _lines(text: str) -> list[str]:
+    lines = text.split("\n")
+    return lines if lines[-1] else lines[:-1]

@@ -38,13 +38,14 @@ def split_replies(text: str, count: int) -> list[str]:
     """
     replies: list[str] = []
     lines: list[str] = []
-    for line in text.split("\n")[: text.count("\n")]:
+    *ended, rest = text.split("\n")
+    for line in ended:
         if line:
             lines.append(line)
         else:
             replies.append("\n".join(lines))
             lines = []
-    if lines or len(replies) != count:
+    if rest or lines or len(replies) != count:
         raise ValueError(f"{len(replies)} replies to {count} commands")
     return replies
 
