@@ -15,6 +15,8 @@ import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils import _files
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import Busy, StorageError
 from ansible_collections.turnout.bluegreen.plugins.module_utils._files import PreparedFile, locked, read_text
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @pytest.fixture
@@ -43,6 +45,16 @@ def test_what_is_written_is_not_in_force_until_it_is_published(tmp_path, prepare
     prepared.publish()
     assert read_text(prepared.path) == "new\n"
     assert names(tmp_path) == ["split.map"]
+
+
+@given(content=st.binary())
+def test_what_is_read_and_written_again_is_the_same_bytes(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "bytes"
+    path.write_bytes(content)
+    same = PreparedFile(str(path))
+    same.write(read_text(str(path)) or "")
+    same.publish()
+    assert path.read_bytes() == content
 
 
 def test_a_discarded_file_leaves_nothing(tmp_path, prepared):

@@ -176,7 +176,7 @@ def test_what_no_journal_ever_says_is_a_journal_error(field, value):
         Journal.from_dict(record)
 
 
-@pytest.mark.parametrize("text", ["", "null", "[]", "1", '"x"', "{}", "[" * 100_000, "\x00"])
+@pytest.mark.parametrize("text", ["", "null", "[]", "1", '"x"', "{}", "[" * 100_000, "\x00", '{"\udcff": 1}'])
 def test_a_text_that_is_no_journal_is_a_journal_error(text):
     with pytest.raises(JournalError):
         decode(text)
