@@ -77,6 +77,7 @@ options:
   epoch:
     description:
       - The fencing token that O(state=claimed) returned. A task with an older one is refused.
+      - O(state=rolled_back) needs none. With one, it is refused when a newer run has claimed the service.
       - Without it, O(state=switched) claims the next epoch by itself, and is refused while another run holds the lease.
     type: int
   run:

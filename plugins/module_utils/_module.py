@@ -33,7 +33,8 @@ def run_module(module: Any, make_router: MakeRouter) -> None:
 def run_info_module(module: Any, make_router: MakeRouter) -> None:
     """Run a ``*_traffic_info`` module to its exit."""
     try:
-        result = look(make_router(platform.node(), module.params["service"], module.params))
+        service = module.params["service"]
+        result = look(make_router(platform.node(), service, module.params), service)
     except TurnoutError as error:
         module.fail_json(**failure(error))
     module.exit_json(**result)

@@ -47,6 +47,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+report:
+  description: The same for people, in a few lines.
+  returned: success
+  type: str
 router:
   description: Inventory name of the router.
   returned: always

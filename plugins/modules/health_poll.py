@@ -54,6 +54,10 @@ options:
     type: list
     elements: raw
     required: true
+  base_url:
+    description:
+      - What to put before targets that are a path such as V(/healthz).
+    type: str
   method:
     description:
       - Method of the request. Only those which change nothing.
@@ -311,6 +315,7 @@ def argument_spec() -> dict[str, dict[str, object]]:
     return dict(
         # no_log keeps the headers and passwords of single targets out of syslog and of early failures.
         targets={"type": "list", "elements": "raw", "required": True, "no_log": True},
+        base_url={"type": "str"},
         deadline={"type": "float", "default": 60.0},
         fail_fast={"type": "bool", "default": False},
         jitter={"type": "float", "default": 0.2},

@@ -20,12 +20,6 @@ author:
 extends_documentation_fragment:
   - turnout.bluegreen.router
   - turnout.bluegreen.router.traffic
-options:
-  info:
-    description:
-      - Only look, and return what the C(_info) module of the router's kind returns. All other options but O(service) are ignored.
-    type: bool
-    default: false
 attributes:
   action:
     description: Runs partly on the control node.
@@ -46,6 +40,7 @@ attributes:
     platforms: posix
     support: full
 seealso:
+  - module: turnout.bluegreen.traffic_info
   - module: turnout.bluegreen.haproxy_traffic
 """
 

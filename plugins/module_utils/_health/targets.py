@@ -100,6 +100,7 @@ class TargetParser:
 
     def __init__(self, common: Mapping[str, Any]) -> None:
         self._common = {option: common[option] for option in TARGET_OPTIONS}
+        self._base = (common.get("base_url") or "").rstrip("/")
         self._shared = (_policy(self._common), _expectation(self._common))
         overrides = {name: {**spec} for name, spec in TARGET_OPTIONS.items()}
         for spec in overrides.values():
@@ -113,7 +114,7 @@ class TargetParser:
         :raises HealthError: when it is no target; the message repeats neither URL nor header
         """
         if isinstance(entry, str):
-            return _target(entry, None, self._common, self._shared)
+            return _target(self._absolute(entry), None, self._common, self._shared)
         if not isinstance(entry, Mapping):
             raise HealthError("neither a URL nor a mapping with url")
         result = self._overrides.validate(entry)
@@ -122,7 +123,11 @@ class TargetParser:
             raise HealthError("; ".join(redacted(text, secrets) for text in result.error_messages))
         given = {name: value for name, value in result.validated_parameters.items() if value is not None}
         options = {**self._common, **given}
-        return _target(given["url"], given.get("name"), options, (_policy(options), _expectation(options)))
+        return _target(self._absolute(given["url"]), given.get("name"), options, (_policy(options), _expectation(options)))
+
+    def _absolute(self, url: str) -> str:
+        """A path is below the base URL."""
+        return self._base + url if url.startswith("/") and self._base else url
 
 
 def parse_targets(entries: list[Any], common: Mapping[str, Any]) -> list[Target]:

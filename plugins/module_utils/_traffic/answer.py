@@ -11,6 +11,7 @@ from typing import Any
 from .._errors import TurnoutError
 from .._router import Router
 from .engine import describe, run
+from .report import report
 from .request import Request
 
 
@@ -28,10 +29,11 @@ def answer(router: Router, params: Mapping[str, Any], check_mode: bool) -> dict[
     return run(request, router).as_result(router)
 
 
-def look(router: Router) -> dict[str, Any]:
+def look(router: Router, service: str) -> dict[str, Any]:
     """What is known about the router; nothing is changed."""
     seen = router.observe()
-    return {"changed": False, "msg": f"{router.name}: traffic is {seen.where()}", **describe(router, seen)}
+    facts = describe(router, seen)
+    return {"changed": False, "msg": f"{router.name}: traffic is {seen.where()}", "report": report(service, facts), **facts}
 
 
 def failure(error: TurnoutError) -> dict[str, Any]:

@@ -43,7 +43,9 @@ def call(text: str) -> int:
     try:
         asked = json.loads(text)
         router = router_of(asked["kind"], asked["router"], asked["params"]["service"], asked["options"])
-        result = look(router) if asked["info"] else answer(router, asked["params"], asked["check_mode"])
+        result = (
+            look(router, asked["params"]["service"]) if asked["info"] else answer(router, asked["params"], asked["check_mode"])
+        )
     except TurnoutError as error:
         result = failure(error)
     print(SENTINEL + json.dumps(result))
@@ -141,62 +143,12 @@ def _who() -> str:
 
 
 def _status(names: Sequence[str], args: Any) -> int:
-    results = [look(_configured(args.config, name)) for name in names]
+    results = [look(_configured(args.config, name), name) for name in names]
     if args.json:
         print(json.dumps(dict(zip(names, results)), indent=1))
     else:
-        print("\n\n".join(report(name, result) for name, result in zip(names, results)))
+        print("\n\n".join(result["report"] for result in results))
     return 1 if any(result["doubts"] for result in results) else 0
-
-
-def report(service: str, result: dict[str, Any]) -> str:
-    """The status of a service for people; a pure function of what :func:`look` returned."""
-    journal = result["journal"]
-    lines = [f"{service} on {result['router']}: {_traffic(result)}"]
-    for colour, capacity in result["capacity"].items():
-        release = (journal or {}).get("releases", {}).get(colour, "release not known")
-        sick = f" ({'; '.join(capacity['sick'])})" if capacity["sick"] else ""
-        lines.append(
-            f"  {colour:5} {release}: {capacity['healthy']} of {capacity['total']} healthy{sick}, "
-            f"{result['in_flight'][colour]} in flight"
-        )
-    if journal:
-        lines += _journal_lines(journal, result)
-    elif result["journal_error"]:
-        lines.append(f"  journal: {result['journal_error']}")
-    else:
-        lines.append("  journal: none (run bootstrap.yml)")
-    lines += [f"  ATTENTION: {doubt}" for doubt in result["doubts"]]
-    return "\n".join(lines)
-
-
-def _traffic(result: dict[str, Any]) -> str:
-    if result["split"] is None:
-        return "traffic in doubt"
-    sticky = "" if result["sticky"] == "none" else f", sticky by {result['sticky']}"
-    return ", ".join(f"{percent}% {colour}" for colour, percent in result["split"].items() if percent) + sticky
-
-
-def _journal_lines(journal: dict[str, Any], result: dict[str, Any]) -> list[str]:
-    lines = [f"  stable {journal['stable']}, phase {journal['phase']}, epoch {journal['epoch']}"]
-    if journal["candidate"]:
-        lines.append(f"  releasing {journal['release']} to {journal['candidate']}")
-    lease = journal["lease"]
-    left = lease["until"] - result["clock"] if lease else 0
-    lines.append(f"  held by {lease['owner']} for {left:.0f} s more" if lease and left > 0 else "  held by nobody")
-    lines.append(f"  way back: {way_back(journal, result)}")
-    return lines
-
-
-def way_back(journal: dict[str, Any], result: dict[str, Any]) -> str:
-    """Whether a rollback would work now, and what it would do."""
-    colour = journal["stable"] if journal["candidate"] else journal["rollback_to"]
-    if colour is None:
-        return "none: the stable colour has no earlier release to go back to"
-    if not result["capacity"][colour]["healthy"]:
-        return f"{colour}, but no server of it is healthy"
-    release = journal["releases"].get(colour, "release not known")
-    return f"{colour} ({release}), at once: turnout rollback {journal['service']}"
 
 
 def _sentence(result: dict[str, Any], check: bool) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from .._errors import Fenced, JournalError, LeaseHeld, Refused, Unhealthy
 from .._router import COLOURS, Journal, Observation, Routing, other
@@ -41,6 +42,9 @@ def need_epoch(request: Request, journal: Journal) -> Journal:
     """The journal, when this run's epoch is the newest (I5)."""
     if request.epoch == journal.epoch:
         return journal
+    if request.check_mode and request.epoch == journal.epoch + 1:
+        # The claim was only checked as well: go on from what it would have written.
+        return replace(journal, epoch=request.epoch, candidate=journal.candidate or other(journal.stable))
     if request.epoch is None or request.epoch < journal.epoch:
         raise Fenced(
             f"epoch {request.epoch} is over: epoch {journal.epoch} was claimed by {journal.changed_by or 'a later run'} "

@@ -97,13 +97,20 @@ def plan(request: Request, seen: Observation) -> Change:
 
 def _present(request: Request, seen: Observation) -> Change:
     if seen.journal is not None:
-        return Change(seen, seen.journal, note="the journal is there")
+        return _known_release(request, seen, seen.journal)
     if seen.journal_error is not None:
         raise seen.journal_error
     routing = need_routing(seen)
     stable = "green" if routing.split.green > 50 else "blue"
     releases = {stable: request.release} if request.release else {}
     return Change(seen, Journal(request.service, stable, routing, releases=releases), note=f"{stable} is stable")
+
+
+def _known_release(request: Request, seen: Observation, journal: Journal) -> Change:
+    if not request.release or journal.stable in journal.releases:
+        return Change(seen, journal, note="the journal is there")
+    releases = {**journal.releases, journal.stable: request.release}
+    return Change(seen, replace(journal, releases=releases), note=f"{request.release} is on {journal.stable}")
 
 
 def _claimed(request: Request, seen: Observation) -> Change:
@@ -225,6 +232,8 @@ def _settled(request: Request, seen: Observation) -> Change:
 
 def _rolled_back(request: Request, seen: Observation) -> Change:
     journal = need_journal(request, seen)
+    if request.epoch is not None:
+        journal = need_epoch(request, journal)
     target = Routing(Split.all_on(request.colour or _way_back(journal, seen)), journal.routing.sticky)
     colour = "green" if target.split.green else "blue"
     need_capacity(request, seen, target, default_percent=0)

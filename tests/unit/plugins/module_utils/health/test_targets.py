@@ -158,3 +158,9 @@ def test_what_is_common_is_worked_out_once():
 def test_no_secret_stays_in_a_text(secrets, between):
     shown = redacted(between.join(secrets), secrets)
     assert not any(secret in shown for secret in secrets if "*" not in secret)
+
+
+def test_a_path_is_below_the_base_url():
+    common = {**COMMON, "base_url": "http://127.0.0.1:8404/"}
+    targets = parse_targets(["/health", {"url": "/login", "name": "login"}, "http://web1/"], common)
+    assert [target.url for target in targets] == ["http://127.0.0.1:8404/health", "http://127.0.0.1:8404/login", "http://web1/"]

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+# Copyright (c) The turnout.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demo: real playbooks, a real HAProxy and four application processes on loopback, clients all the time.
+
+Exit status 1 when a request was lost or an act did not end as it must.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.support.load import LoadProcess, Profile  # noqa: E402
+from tests.support.net import wait_until  # noqa: E402
+from tests.support.site import Done, Site  # noqa: E402
+
+REQUESTS = 20_000
+SHOWN = ("PLAY [", "TASK [", "fatal:", "ERROR")
+
+
+class Failed(Exception):
+    """An act did not end as it must."""
+
+
+@dataclass
+class Demo:
+    """The acts, and what they have counted."""
+
+    site: Site
+    load: LoadProcess
+    verbose: bool
+    releases: int = 0
+    rollbacks: int = 0
+    release_ms: list[float] = field(default_factory=list)
+    rollback_ms: list[float] = field(default_factory=list)
+
+    def act(self, title: str, playbook: str, version: str, *, fails: bool = False, **extra: object) -> Done:
+        """Play one act, and hold what clients see against what they must see."""
+        print(f"\n== {title}", flush=True)
+        done = self.site.play(playbook, show=self._show, **extra)
+        if (done.status != 0) != fails:
+            print(done.output)
+            raise Failed(f"{title}: exit status {done.status}")
+        colour, answered = self.site.answer()
+        if answered != version:
+            print(done.output)
+            raise Failed(f"{title}: clients get {answered} from {colour}, expected {version}")
+        print(f"   {done.seconds:.1f} s; clients get {answered} from {colour}; {self._progress()}", flush=True)
+        return done
+
+    def _show(self, line: str) -> None:
+        if self.verbose:
+            print(line, flush=True)
+        elif line.startswith("PLAY [") and line != "PLAY [[]] ***":
+            print(f"   {line.partition('[')[2].rpartition(']')[0]}", flush=True)
+        elif '"msg"' in line:
+            print(f"     {line.partition(': ')[2].strip(chr(34) + ',')[:300]}", flush=True)
+
+    def _progress(self) -> str:
+        progress = self.load.progress()
+        return f"{progress.requests} requests, {progress.lost} lost so far"
+
+    def release(self, version: str) -> None:
+        """A release that succeeds."""
+        done = self.act(f"Release {version}", "release", version, bluegreen_release=version)
+        self.release_ms.append(done.seconds * 1000)
+        self.releases += 1
+
+    def rollback(self, version: str) -> None:
+        """A rollback by hand."""
+        done = self.act(f"Roll back to {version}", "rollback", version)
+        self.rollback_ms.append(done.seconds * 1000)
+        self.rollbacks += 1
+
+    def all(self) -> None:
+        """The six acts; the first one, the bootstrap, comes before the clients."""
+        self.release("v2")
+        self.rollback("v1")
+        self.release("v2")
+        self.act(
+            "Release v3, which is broken: verify stops it, traffic is untouched",
+            "release",
+            "v2",
+            fails=True,
+            bluegreen_release="v3",
+            bluegreen_end_window=True,
+            verify_timeout=5,
+        )
+        done = self.act(
+            "Release v4, which turns slow under traffic: it is rolled back by itself",
+            "release",
+            "v2",
+            fails=True,
+            bluegreen_release="v4",
+            bake_seconds=30,
+        )
+        if "was rolled back" not in done.output:
+            raise Failed("v4 was not rolled back after the cutover")
+        self.rollbacks += 1
+
+    def smoke(self) -> None:
+        """The short way round for `make compat`."""
+        self.release("v2")
+        if self.act("Release v2 once more: nothing to do", "release", "v2", bluegreen_release="v2").changed:
+            raise Failed("a second run of the same release changed something")
+        self.act("Show the status", "status", "v2")
+        self.rollback("v1")
+
+
+def bootstrap(site: Site, verbose: bool) -> None:
+    """The first act: four hosts and a router from nothing, v1 on blue."""
+    print("== Bootstrap v1", flush=True)
+    done = site.play("bootstrap", show=print if verbose else None, bluegreen_release="v1")
+    if done.status:
+        print(done.output)
+        raise Failed("bootstrap failed")
+    print(f"   {done.seconds:.1f} s; clients get {site.answer()[1]} from {site.answer()[0]}", flush=True)
+
+
+def play(options: argparse.Namespace) -> int:
+    """Run the demo and print what it has measured."""
+    with Site(variables={"bake_max_latency_ms": 1000, "bake_seconds": 5}) as site:
+        for version in ("v1", "v2"):
+            site.release(version)
+        site.release("v3", behaviour="broken")
+        site.release("v4", behaviour="degrades", degrade_after=4, degrade_ms=1500)
+        bootstrap(site, options.verbose)
+        with LoadProcess(Profile(site.port, rate=100 if options.smoke else options.rate, longest=4)) as load:
+            demo = Demo(site, load, options.verbose)
+            if options.smoke:
+                demo.smoke()
+            else:
+                demo.all()
+                wait_until(lambda: load.progress().requests >= REQUESTS, f"{REQUESTS} requests", timeout=300)
+        summary = load.summary
+    for loss in summary.losses:
+        print(f"lost: {loss}")
+    rollback = sum(demo.rollback_ms) / len(demo.rollback_ms)
+    release = sum(demo.release_ms) / len(demo.release_ms)
+    print(f"\ndemo: requests={summary.requests} lost={summary.lost} releases={demo.releases} rollbacks={demo.rollbacks}")
+    print(f"demo: rollback_ms={rollback:.0f} release_ms={release:.0f}", flush=True)
+    return 1 if summary.lost else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smoke", action="store_true", help="a short run: release, again, status, rollback")
+    parser.add_argument("--rate", type=float, default=300.0, help="requests per second of the paced clients")
+    parser.add_argument("--verbose", action="store_true", help="print all that the playbooks print")
+    try:
+        return play(parser.parse_args())
+    except Failed as failure:
+        print(f"demo: FAILED: {failure}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the turnout.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: traffic_info
+short_description: Say how any router divides traffic between blue and green
+version_added: 0.1.0
+description:
+  - One task for any kind of router. The host variable C(bluegreen_router) names the kind, C(bluegreen_router_options) has the
+    options of that kind's own module, for example M(turnout.bluegreen.haproxy_traffic_info). Changes nothing.
+author:
+  - The turnout.bluegreen authors (@turnout)
+extends_documentation_fragment:
+  - turnout.bluegreen.router
+attributes:
+  action:
+    description: Runs partly on the control node.
+    support: full
+  check_mode:
+    description: Reads only.
+    support: full
+  diff_mode:
+    description: Reads only.
+    support: none
+  idempotent:
+    description: Reads only.
+    support: full
+  platform:
+    description: Runs on the router.
+    platforms: posix
+    support: full
+seealso:
+  - module: turnout.bluegreen.traffic
+  - module: turnout.bluegreen.haproxy_traffic_info
+"""
+
+EXAMPLES = r"""
+- name: Look at every router
+  hosts: routers
+  gather_facts: false
+  tasks:
+    - name: Look where the shop's traffic is
+      turnout.bluegreen.traffic_info:
+        service: shop
+      register: traffic
+"""
+
+RETURN = r"""
+report:
+  description: The same for people, in a few lines.
+  returned: success
+  type: str
+router:
+  description: Inventory name of the router.
+  returned: always
+  type: str
+  sample: router1
+split:
+  description: Weights in force, in percent by colour. Null when the router's processes disagree.
+  returned: success
+  type: dict
+  sample: {blue: 0, green: 100}
+sticky:
+  description: What clients are recognised by.
+  returned: success
+  type: str
+  sample: none
+durable:
+  description: What would be in force after a restart.
+  returned: success
+  type: dict
+  sample: {blue: 0, green: 100, sticky: none}
+capacity:
+  description: For each colour, the servers that the router sees healthy, all that it knows, and why the others are not healthy.
+  returned: success
+  type: dict
+  sample: {blue: {healthy: 2, total: 2, sick: []}, green: {healthy: 2, total: 2, sick: []}}
+in_flight:
+  description: Requests and connections under way, by colour, over all processes.
+  returned: success
+  type: dict
+  sample: {blue: 0, green: 12}
+journal:
+  description: The record that lives with the router.
+  returned: success
+  type: dict
+  sample: {service: shop, stable: blue, candidate: green, release: v2, epoch: 4, phase: switched}
+journal_error:
+  description: Why the journal can not be read, or null.
+  returned: success
+  type: str
+epoch:
+  description: The newest epoch that was claimed.
+  returned: success
+  type: int
+  sample: 4
+interrupted:
+  description: A change was prepared and never finished.
+  returned: success
+  type: bool
+doubts:
+  description: What was found that is not as it should be, one text each.
+  returned: success
+  type: list
+  elements: str
+clock:
+  description: The router's clock, in seconds since the Unix epoch.
+  returned: success
+  type: float
+via:
+  description: How the router was reached, V(zipapp) or V(module).
+  returned: always
+  type: str
+  sample: zipapp
+"""
