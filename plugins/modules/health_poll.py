@@ -112,6 +112,8 @@ options:
     description:
       - A try which takes longer than this many milliseconds from the start of the connection to the end of
         the answer has failed.
+      - Tries that are under way together share one processor of the host that polls. Two hundred add some 50
+        milliseconds to each other, so lower O(concurrency) when the limit is tight.
     type: float
   validate_certs:
     description:
