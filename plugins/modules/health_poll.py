@@ -317,7 +317,7 @@ def argument_spec() -> dict[str, dict[str, object]]:
     return dict(
         # no_log keeps the headers and passwords of single targets out of syslog and of early failures.
         targets={"type": "list", "elements": "raw", "required": True, "no_log": True},
-        base_url={"type": "str"},
+        base_url={"type": "str", "no_log": True},
         deadline={"type": "float", "default": 60.0},
         fail_fast={"type": "bool", "default": False},
         jitter={"type": "float", "default": 0.2},

@@ -285,6 +285,9 @@ def test_expectations_on_status_body_header_and_json(base):
 
 def test_no_secret_comes_out_even_when_the_endpoint_repeats_it(base):
     user = base.replace("://", "://deploy:pa55word@")
+    below = health_poll("/ok", base_url=user)
+    assert below["targets"][0]["url"] == f"{base}/ok"
+    assert "pa55word" not in below.output
     result = health_poll(
         {"url": f"{user}/echo", "name": "basic", "response_headers": {"X-Authorization": "none"}},
         {"url": f"{base}/echo", "name": "own", "headers": {"Authorization": f"{TOKEN}-own"}},

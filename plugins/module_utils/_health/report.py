@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,8 @@ def result(records: Sequence[Record], duration: float) -> dict[str, Any]:
 def invocation(params: Mapping[str, Any], targets: Sequence[Target]) -> dict[str, Any]:
     """The options as they may be shown: no request header, no user or password of a URL."""
     shown = {**params, "targets": [target.url for target in targets]}
+    # Greedy, because a password may have a slash in it that makes the URL unusable and is no less secret.
+    shown["base_url"] = re.sub(r"//.*@", "//", params.get("base_url") or "") or None
     shown["headers"] = dict.fromkeys(params["headers"] or {}, "********")
     return {"module_args": shown}
 

@@ -61,10 +61,12 @@ def test_a_thousand_targets_with_a_thousand_reasons_are_all_named_in_a_bounded_m
 def test_the_options_are_shown_without_secrets():
     target = record("a").target
     params = {"targets": ["http://me:pw@a/"], "headers": {"Authorization": "Bearer x"}, "deadline": 3}
+    params["base_url"] = "http://me:p/w@a"
     assert invocation(params, [target]) == {
         "module_args": {
             "targets": ["http://a/"],
             "headers": {"Authorization": "********"},
             "deadline": 3,
+            "base_url": "http://a",
         }
     }
