@@ -120,6 +120,8 @@ def build_image(tag: str) -> None:
     with tempfile.TemporaryFile() as errors, subprocess.Popen(make, stdout=PIPE, stderr=errors) as maker:
         importer = ["podman", "import", "--quiet", "-", tag]
         imported = subprocess.run(importer, stdin=maker.stdout, capture_output=True, check=False)
+        if maker.stdout:
+            maker.stdout.close()  # or mmdebstrap waits for ever for a reader that gave up
         failed = maker.wait() or imported.returncode
         errors.seek(0)
         report = errors.read().decode() + imported.stderr.decode()

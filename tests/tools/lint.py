@@ -15,15 +15,10 @@ from project import BUILD, RESULTS, ROOT, clean_path, find_python
 
 MANAGED = "3.9"  # the oldest Python on managed hosts
 ON_MANAGED_HOSTS = ["plugins/modules", "plugins/module_utils"]
-SCRIPT_FOLDERS = [
-    "tests/tools",
-    "tests/hosts",
-    "tests/unit",
-    "tests/integration",
-    "tests/chaos",
-    "tests/benchmark",
-    "demo",
-]
+PACKAGES = ["demo", "tests/support", "tests/unit", "tests/integration"]
+SCRIPTS = ["tests/tools", "tests/hosts", "tests/benchmark", "tests/chaos"]  # import each other by bare names
+COLLECTIONS = str(ROOT / "playbooks/collections")
+ENVIRONMENT = {"ANSIBLE_COLLECTIONS_PATH": COLLECTIONS, "PATH": clean_path(Path(sys.executable).parent)}
 IMPORT_ALL = """\
 import importlib, pathlib, sys
 root = pathlib.Path(sys.argv[1])
@@ -38,7 +33,7 @@ def run(command: list[str], **env: str) -> str:
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, "PATH": clean_path(Path(sys.executable).parent), **env},
+        env={**os.environ, **ENVIRONMENT, **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -47,18 +42,22 @@ def run(command: list[str], **env: str) -> str:
     return done.stdout or f"exit status {done.returncode}" if done.returncode else ""
 
 
+def with_python(folders: list[str]) -> list[str]:
+    return [folder for folder in folders if any((ROOT / folder).rglob("*.py"))]
+
+
 def mypy() -> str:
-    """The plugins as what they are imported as; each folder of scripts as its Python sees it."""
+    """The plugins by the name they are imported by, then everything that is imported from the checkout."""
     failures = run(["mypy", "-p", "ansible_collections.turnout.bluegreen.plugins"])
-    for folder in SCRIPT_FOLDERS:
-        if any((ROOT / folder).rglob("*.py")):
-            failures += run(["mypy", folder], MYPYPATH=folder)
+    failures += run(["mypy", "tests/conftest.py", *with_python(PACKAGES)])
+    for folder in with_python(SCRIPTS):
+        failures += run(["mypy", folder], MYPYPATH=folder)
     return failures
 
 
 def managed_python() -> str:
     """Vermin reads which Python the code needs; where that Python exists, it imports the code too."""
-    present = [folder for folder in ON_MANAGED_HOSTS if any((ROOT / folder).rglob("*.py"))]
+    present = with_python(ON_MANAGED_HOSTS)
     failures = run(["vermin", f"--target={MANAGED}-", "--violations", "--no-tips", "--quiet", *present])
     python = find_python(MANAGED)
     if python is None:
@@ -67,7 +66,7 @@ def managed_python() -> str:
     site = next(Path(sys.prefix, "lib").glob("python*/site-packages"))
     with tempfile.TemporaryDirectory() as only_ansible:
         Path(only_ansible, "ansible").symlink_to(site / "ansible")
-        path = f"{only_ansible}{os.pathsep}{ROOT / 'playbooks/collections'}"
+        path = f"{only_ansible}{os.pathsep}{COLLECTIONS}"
         command = [str(python), "-B", "-c", IMPORT_ALL, str(ROOT), *present]
         return failures + run(command, PYTHONPATH=path)
 
