@@ -94,6 +94,8 @@ class HAProxyRouter(Router):
             text = self._map_text()
             mapfile.decode(self._service, mapfile.parse(text), self._options.map_file)
             self._map.write(mapfile.replace(text, mapfile.encode(self._service, routing)))
+        elif self._map.exists():
+            self._map.discard()  # of a change that was interrupted; whoever holds the lock is the only one at work
         self._journal.prepare(journal)
 
     def discard(self) -> None:

@@ -128,20 +128,26 @@ def need_capacity(request: Request, seen: Observation, target: Routing, default_
         )
 
 
-def forced(request: Request, seen: Observation) -> str:
+def forced(request: Request, seen: Observation, target: Routing | None) -> str:
     """What the force of a task did override, for the journal; empty when nothing was."""
-    return "; ".join(forced_guards(request, seen)) if request.force else ""
+    return "; ".join(forced_guards(request, seen, target)) if request.force else ""
 
 
-def forced_guards(request: Request, seen: Observation) -> list[str]:
-    """One text for each guard that would have refused without force."""
+def forced_guards(request: Request, seen: Observation, target: Routing | None) -> list[str]:
+    """One text for each guard that would have refused without force.
+
+    Args:
+        request: the task.
+        seen: the router.
+        target: what shall be in force; None when the task is not about traffic.
+    """
     overridden = []
     if seen.journal is None:
         overridden.append("the journal was lost")
     lease = seen.journal.lease if seen.journal else None
     if lease is not None and lease.until > seen.clock and lease.run != request.run:
         overridden.append(f"the lease of {lease.owner}")
-    if request.split is not None:
-        sick = _too_sick(request, seen, Routing(request.split), 100)
+    if target is not None:
+        sick = _too_sick(request, seen, target, 0 if request.state == "rolled_back" else 100)
         overridden += [sick] if sick else []
     return overridden

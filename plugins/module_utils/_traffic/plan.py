@@ -91,7 +91,8 @@ def plan(request: Request, seen: Observation) -> Change:
     change = _PLANNERS[request.state](request, seen)
     if not change.needed:
         return change
-    journal = replace(change.journal, changed_at=seen.clock, changed_by=request.owner, forced=forced(request, seen))
+    why = forced(request, seen, change.routing)
+    journal = replace(change.journal, changed_at=seen.clock, changed_by=request.owner, forced=why)
     return replace(change, journal=journal)
 
 
