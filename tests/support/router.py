@@ -203,7 +203,7 @@ class Router:
 
         def agreed() -> bool:
             rows = [row for haproxy in self.haproxies for row in haproxy.servers() if row["pxname"] == backend]
-            return sum(row["status"] == "UP" for row in rows) == healthy * len(self.haproxies)
+            return sum(row["status"].startswith("UP") for row in rows) == healthy * len(self.haproxies)
 
         wait_until(agreed, f"{healthy} healthy servers in {backend}")
 
