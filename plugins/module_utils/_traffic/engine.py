@@ -167,11 +167,11 @@ def _commit(request: Request, router: Router, change: Change, clock: Clock) -> f
 
 def _compensate(router: Router, change: Change, error: TurnoutError) -> None:
     before = change.seen.in_force
-    if before is None or change.seen.journal is None:
+    if before is None:
         router.discard()
         return
     try:
-        router.stage(before, change.seen.journal)
+        router.stage(before, change.seen.journal or change.journal)
         router.commit(before)
         router.confirm(before)
         error.message += f". The former split was put back: {before}"
@@ -217,10 +217,7 @@ def _wait_healthy(request: Request, router: Router, clock: Clock) -> Outcome:
 def _wait_drained(request: Request, router: Router, clock: Clock) -> Outcome:
     colour = request.colour or ""
     seen = router.observe()
-    _still_mine(request, seen)
-    routing = need_routing(seen)
-    if routing.split.percent(colour):
-        raise Refused(f"{colour} can not drain: traffic is {routing}", f"take all weight from {colour} first")
+    _need_idle(request, seen, colour)
     if request.check_mode:
         return Outcome(seen, note=f"{seen.in_flight[colour]} in flight on {colour}", left=seen.in_flight[colour])
     answer = _wait(request, clock, lambda: _empty(router, seen, colour))
@@ -235,6 +232,13 @@ def _wait_drained(request: Request, router: Router, clock: Clock) -> Outcome:
     raise TimedOut(note, f"wait longer (timeout), or end them (shutdown_sessions): {colour} gets no new traffic")
 
 
+def _need_idle(request: Request, seen: Observation, colour: str) -> None:
+    _still_mine(request, seen)
+    routing = need_routing(seen)
+    if routing.split.percent(colour):
+        raise Refused(f"{colour} can not drain: traffic is {routing}", f"take all weight from {colour} first")
+
+
 def _empty(router: Router, seen: Observation, colour: str) -> Outcome | None:
     if router.in_flight(colour):
         return None
@@ -242,8 +246,11 @@ def _empty(router: Router, seen: Observation, colour: str) -> Outcome | None:
 
 
 def _cut(request: Request, router: Router, clock: Clock, colour: str) -> Outcome:
-    left = router.in_flight(colour)
-    router.cut(colour)
+    with router.exclusive():  # a rollback may have brought traffic back while this run waited
+        seen = router.observe()
+        _need_idle(request, seen, colour)
+        left = router.in_flight(colour)
+        router.cut(colour)
     seen = router.observe()
     answer = _wait(request, clock, lambda: _empty(router, seen, colour))
     if answer is None:

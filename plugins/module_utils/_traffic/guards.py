@@ -57,6 +57,12 @@ def need_epoch(request: Request, journal: Journal) -> Journal:
     )
 
 
+def refuse_older(request: Request, seen: Observation) -> None:
+    """A task that carries an epoch changes nothing once a newer one was claimed, whatever its state (I5)."""
+    if request.epoch is not None and seen.journal is not None and request.epoch < seen.journal.epoch:
+        need_epoch(request, seen.journal)
+
+
 def hold_lease(request: Request, seen: Observation, journal: Journal) -> None:
     """Nobody else holds the service, or its holder is known to be dead, or the task is forced."""
     lease = journal.lease

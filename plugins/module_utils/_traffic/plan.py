@@ -22,6 +22,7 @@ from .guards import (
     need_journal,
     need_routing,
     need_window_over,
+    refuse_older,
 )
 from .request import Request
 
@@ -91,6 +92,7 @@ def plan(request: Request, seen: Observation) -> Change:
     change = _PLANNERS[request.state](request, seen)
     if not change.needed:
         return change
+    refuse_older(request, seen)
     why = forced(request, seen, change.routing)
     journal = replace(change.journal, changed_at=seen.clock, changed_by=request.owner, forced=why)
     return replace(change, journal=journal)
@@ -129,16 +131,14 @@ def _claimed(request: Request, seen: Observation) -> Change:
         lease=Lease(request.run, request.owner, seen.clock + request.lease_seconds),
         routing=routing,
     )
-    if journal.candidate is not None:
-        if journal.release == request.release:
-            return Change(seen, mine, routing, f"release {request.release} goes on")
-        if routing.split != Split.all_on(journal.stable):
-            raise Refused(
-                f"release {journal.release} is not finished: traffic is {routing}",
-                f"finish it (run it again) or run rollback.yml, then release {request.release}",
-            )
-    else:
-        need_window_over(request, seen, journal, "a new release would overwrite it")
+    if journal.candidate is not None and journal.release == request.release:
+        return Change(seen, mine, routing, f"release {request.release} goes on")
+    if routing.split != Split.all_on(journal.stable):
+        raise Refused(
+            f"release {journal.release or 'of an unknown name'} is not finished: traffic is {routing}",
+            f"finish it (run it again) or run rollback.yml, then release {request.release}",
+        )
+    need_window_over(request, seen, journal, "a new release would overwrite it")
     fresh = replace(mine, candidate=candidate, release=request.release, rollback_to=None, hot_until=None, phase="claimed")
     return Change(seen, fresh, routing, f"release {request.release} goes to {candidate}")
 
@@ -226,6 +226,7 @@ def _settled(request: Request, seen: Observation) -> Change:
             releases={**journal.releases, **({candidate: journal.release} if journal.release else {})},
             phase="settled",
             lease=None,
+            routing=routing,
         ),
         note=f"{candidate} is stable; {journal.stable} stays hot for {request.window_seconds} s",
     )
@@ -265,7 +266,8 @@ def _way_back(journal: Journal, seen: Observation) -> str:
         return journal.stable
     if journal.rollback_to is not None:
         return journal.rollback_to
-    if seen.in_force is None or seen.in_force.split != Split.all_on(journal.stable):
+    at_rest = seen.in_force == seen.durable == journal.routing
+    if not at_rest or journal.routing.split != Split.all_on(journal.stable):
         return journal.stable
     why = "the old colour is retired" if journal.phase == "retired" else "there has been no release"
     raise NothingToRollBack(
@@ -296,9 +298,12 @@ def _retired(request: Request, seen: Observation) -> Change:
         return Change(seen, journal, note=f"{other(journal.stable)} is retired already")
     hold_lease(request, seen, journal)
     need_window_over(request, seen, journal, "it would be retired")
-    need_routing(seen)
-    if seen.in_force is None or seen.in_force.split.percent(journal.rollback_to):
-        raise Refused(f"{journal.rollback_to} can not be retired: traffic is {seen.where()}", "run status.yml")
+    routing = need_routing(seen)
+    if routing.split.percent(journal.rollback_to) or seen.durable != routing:
+        raise Refused(
+            f"{journal.rollback_to} can not be retired: traffic is {routing}, after a restart it would be {seen.durable}",
+            "run status.yml",
+        )
     return Change(
         seen,
         replace(journal, epoch=journal.epoch + 1, rollback_to=None, hot_until=None, phase="retired"),
