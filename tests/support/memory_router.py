@@ -129,13 +129,14 @@ class MemoryRouter(Router):
         self._world = world
         self._fault, self._at, self._at_step = fault, at, at_step
         self._can = can or Capabilities(cuts=True)
+        self.struck = False
         self.steps: list[str] = []
 
     def _step(self, name: str) -> None:
         number = len(self.steps)
         self.steps.append(name)
         if self._fault is not None and (number == self._at or name == self._at_step):
-            fault, self._fault = self._fault, None
+            fault, self._fault, self.struck = self._fault, None, True
             raise fault
 
     def capabilities(self) -> Capabilities:
