@@ -8,10 +8,10 @@ It goes through the same engine, journal and fencing as a playbook.
 
 from __future__ import annotations
 
-import getpass
 import importlib
 import json
 import os
+import pwd
 import re
 import socket
 import sys
@@ -20,6 +20,7 @@ from typing import Any
 
 from .._errors import BadInput, NotConfigured, TurnoutError
 from .._files import read_text
+from .._journal_file import known_service
 from .._router import Router
 from .answer import answer, failure, look
 
@@ -65,9 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _by_hand(words: Sequence[str]) -> int:
-    args = _parser().parse_args(words)
-    if args.command == "switch" and args.service and "=" in args.service:
-        args.split, args.service = [args.service, *args.split], None
+    args = _arguments(words)
     names = [args.service] if args.service else services(args.config)
     if args.command == "status":
         return _status(names, args)
@@ -82,6 +81,24 @@ def _by_hand(words: Sequence[str]) -> int:
     result = answer(router, asked, args.check)
     print(json.dumps(result, indent=1) if args.json else _sentence(result, args.check))
     return 0
+
+
+def _arguments(words: Sequence[str]) -> Any:
+    """The words of ``switch`` may come in any order: during an incident they do."""
+    parser = _parser()
+    args, further = parser.parse_known_args(words)
+    if further and (args.command != "switch" or any(word.startswith("-") for word in further)):
+        parser.error(f"unrecognized arguments: {' '.join(further)}")
+    if args.command == "switch":
+        given = [word for word in (args.service, *args.split, *further) if word]
+        names = [word for word in given if "=" not in word]
+        if len(names) > 1:
+            raise BadInput(f"which service? {' and '.join(names)} are named", "turnout switch <service> <colour>=<percent>")
+        args.service = names[0] if names else None
+        args.split = [word for word in given if "=" in word]
+        if not args.split:
+            raise BadInput("no weight is given: expected for example green=100")
+    return args
 
 
 def _parser() -> Any:
@@ -119,27 +136,42 @@ def services(directory: str) -> list[str]:
 
 
 def _configured(directory: str, service: str) -> Router:
-    path = os.path.join(directory, f"{service}.json")
+    path = os.path.join(directory, f"{known_service(service)}.json")
     text = read_text(path)
     if text is None:
         raise NotConfigured(f"{path} does not exist", f"known here: {', '.join(services(directory))}")
-    config = json.loads(text)
-    return router_of(config["kind"], config.get("router") or socket.gethostname(), service, config["options"])
+    try:
+        config = json.loads(text)
+        kind, name, options = config["kind"], config.get("router") or socket.gethostname(), config["options"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise NotConfigured(f"{path} is damaged: {error}", "run bootstrap.yml for this router") from error
+    try:
+        return router_of(kind, name, service, options)
+    except BadInput as error:
+        error.message = f"{path}: {error.message}"
+        raise
 
 
 def _weights(words: Sequence[str]) -> dict[str, str]:
     weights = {}
     for word in words:
         match = re.fullmatch(r"(\w+)=(\d+)%?", word)
-        if not match:
-            raise BadInput(f"{word!r} is not a weight: expected for example green=100")
+        if not match or match[1] in weights:
+            raise BadInput(f"{word!r} is not a weight, or a second one: expected for example green=100")
         weights[match[1]] = match[2]
     return weights
 
 
 def _who() -> str:
-    # sudo keeps who it really was.
-    return f"{os.environ.get('SUDO_USER') or getpass.getuser()}@{socket.gethostname()} (turnout)"
+    # From the kernel: whoever is not root could set any environment. sudo keeps who root really is.
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = str(uid)
+    if uid == 0:
+        name = os.environ.get("SUDO_USER") or name
+    return f"{name}@{socket.gethostname()} (turnout)"
 
 
 def _status(names: Sequence[str], args: Any) -> int:
@@ -148,7 +180,7 @@ def _status(names: Sequence[str], args: Any) -> int:
         print(json.dumps(dict(zip(names, results)), indent=1))
     else:
         print("\n\n".join(result["report"] for result in results))
-    return 1 if any(result["doubts"] for result in results) else 0
+    return 1 if any(result["doubts"] or result["journal_error"] for result in results) else 0
 
 
 def _sentence(result: dict[str, Any], check: bool) -> str:
