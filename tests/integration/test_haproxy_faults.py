@@ -25,9 +25,9 @@ from tests.support.apps import Apps
 from tests.support.haproxy import HAProxy, Service
 from tests.support.load import LoadProcess, Profile
 from tests.support.net import short_directory, wait_until
-from tests.support.router import Answer, Router, results
+from tests.support.router import Answer, Router, as_user, results
 
-NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+NOBODY = as_user(65534, 65534)
 ALL_GREEN = {"green": 100}
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system or become somebody else")

@@ -39,6 +39,12 @@ def zipapp() -> bytes:
     return _zipapp.build(INTERPRETER)
 
 
+def as_user(uid: int, gid: int, *groups: int) -> tuple[str, ...]:
+    """A prefix that runs a command as somebody else; the shell in between has no rights left but the user's."""
+    rest = f"--groups={','.join(map(str, groups))}" if groups else "--clear-groups"
+    return "setpriv", f"--reuid={uid}", f"--regid={gid}", rest, "sh", "-c", 'exec "$@"', "sh"
+
+
 class Router:
     """The HAProxies of one host, and the folders that bootstrap would make.
 
