@@ -169,6 +169,8 @@ def test_a_socket_that_is_not_there(router: Router) -> None:
     path = router.folder / "missing.sock"
     answer = refused(router, "socket", str(path), "No such file", split=ALL_GREEN, options=with_socket(router, path))
     advised(answer, "start HAProxy", "sockets")
+    looked = router.ask("present", info=True, options=with_socket(router, path))
+    assert looked["msg"].startswith(f"router1: shop: {path}: No such file or directory. Next: start HAProxy")
 
 
 def test_a_socket_that_nobody_listens_on(router: Router) -> None:

@@ -31,7 +31,11 @@ def answer(router: Router, params: Mapping[str, Any], check_mode: bool) -> dict[
 
 def look(router: Router, service: str) -> dict[str, Any]:
     """What is known about the router; nothing is changed."""
-    seen = router.observe()
+    try:
+        seen = router.observe()
+    except TurnoutError as error:
+        error.message = f"{router.name}: {service}: {error.message}"
+        raise
     facts = describe(router, seen)
     return {"changed": False, "msg": f"{router.name}: traffic is {seen.where()}", "report": report(service, facts), **facts}
 
