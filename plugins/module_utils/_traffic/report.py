@@ -49,7 +49,9 @@ def _journal_lines(journal: dict[str, Any], result: dict[str, Any]) -> list[str]
 
 def way_back(journal: dict[str, Any], result: dict[str, Any]) -> str:
     """Whether a rollback would work now, and what it would do."""
-    colour = journal["stable"] if journal["candidate"] else journal["rollback_to"]
+    at_rest = result["durable"] == journal["routing"] == {**(result["split"] or {}), "sticky": result["sticky"]}
+    at_rest = at_rest and journal["routing"][journal["stable"]] == 100
+    colour = journal["stable"] if journal["candidate"] else journal["rollback_to"] or (None if at_rest else journal["stable"])
     if colour is None:
         return "none: the stable colour has no earlier release to go back to"
     if not result["capacity"][colour]["healthy"]:
