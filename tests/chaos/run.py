@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# Copyright (c) The turnout.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kill release.yml with SIGKILL at points spread over its length, under load; then release again, or roll back.
+
+After each: clients get what they must, split and disk and journal agree, and no request was lost (I1, I4, I6).
+Every other kill takes the processes on the hosts with it; the others leave them to finish on their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.support.load import LoadProcess, Profile  # noqa: E402
+from tests.support.site import Done, Site  # noqa: E402
+
+VERSIONS = ("v1", "v2")
+OPTIONS = {"bake_seconds": 2, "bake_max_latency_ms": 5000, "verify_interval": 0.1}
+
+
+@dataclass
+class Kill:
+    """One kill and what came after it."""
+
+    number: int
+    at: float
+    whole_group: bool
+    recovery: str
+    phase: str = ""
+    wrong: str = ""
+
+
+def kill(site: Site, release: str, case: Kill) -> None:
+    """Start the release, let it run for ``case.at`` seconds, and kill it."""
+    process = site.popen("release", bluegreen_release=release, bluegreen_end_window=True)
+    try:
+        process.wait(timeout=case.at)  # the point of the kill is a time; nothing is waited for
+    except subprocess.TimeoutExpired:
+        if case.whole_group:
+            kill_tree(process.pid)
+        else:
+            process.kill()
+    process.communicate()
+
+
+def kill_tree(root: int) -> None:
+    """Stop a process, so that it makes no more children, and kill it with all that it has started."""
+    tree = [root]
+    for pid in tree:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGSTOP)
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                tree += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
+    for pid in reversed(tree):
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def recover(site: Site, release: str, case: Kill) -> None:
+    """Run the other playbook, and hold the end state against what it must be."""
+    journal = site.journal
+    case.phase = journal["phase"]
+    if case.recovery == "release":
+        done = site.play("release", bluegreen_release=release, bluegreen_end_window=True)
+        expected = release
+    else:
+        done = site.play("rollback")
+        if not case.whole_group:
+            # What was left running may have claimed or settled in between: the journal says where to it went back.
+            journal = {**site.journal, "candidate": None, "rollback_to": None}
+        back = journal["stable"] if journal["candidate"] else journal["rollback_to"] or journal["stable"]
+        expected = journal["releases"][back]
+    case.wrong = judge(site, done, expected)
+
+
+def judge(site: Site, done: Done, expected: str) -> str:
+    """Empty when all is as it must be."""
+    if done.status:
+        return f"exit status {done.status}:\n{done.output[-3000:]}"
+    version = site.answer()[1]
+    if version != expected:
+        return f"clients get {version}, expected {expected}"
+    looked = json.loads(
+        subprocess.run(
+            [site.command, "status", "shop", "--json", "--config", site.folder / "etc"], capture_output=True, check=False
+        ).stdout
+    )["shop"]
+    journal = looked["journal"]
+    if looked["doubts"] or looked["interrupted"]:
+        return f"doubts: {looked['doubts']}, interrupted: {looked['interrupted']}"
+    if journal["candidate"] or journal["lease"] or journal["releases"].get(journal["stable"]) != expected:
+        return f"journal: {journal}"
+    return ""
+
+
+def run(kills: int, rate: float, seconds: float) -> int:
+    """Kill ``kills`` times, at most for ``seconds``; the exit status."""
+    cases = []
+    with Site(variables=OPTIONS) as site:
+        for version in VERSIONS:
+            site.release(version)
+        for playbook in ("bootstrap", "release"):
+            began = site.play(playbook, bluegreen_release="v1" if playbook == "bootstrap" else "v2")
+            if began.status:
+                print(began.output)
+                return 1
+        length = began.seconds
+        deadline = time.monotonic() + seconds
+        with LoadProcess(Profile(site.port, rate=rate, seconds=seconds + 600, longest=3)) as load:
+            for number in range(kills):
+                if time.monotonic() > deadline:
+                    print(f"chaos: the time is over after {number} of {kills} kills")
+                    break
+                case = Kill(
+                    number,
+                    at=length * (number + 0.5) / kills,
+                    whole_group=number % 2 == 0,
+                    recovery="release" if number // 2 % 2 else "rollback",
+                )
+                release = next(version for version in VERSIONS if version != site.answer()[1])
+                kill(site, release, case)
+                recover(site, release, case)
+                cases.append(case)
+                print(
+                    f"chaos: {number + 1}/{kills} at {case.at:.1f} s, phase {case.phase}, {case.recovery}: "
+                    f"{case.wrong or 'ok'}; lost {load.progress().lost} of {load.progress().requests}",
+                    flush=True,
+                )
+        summary = load.summary
+    for loss in summary.losses:
+        print(f"lost: {loss}")
+    stuck = sum(1 for case in cases if case.wrong)
+    print(f"chaos: requests={summary.requests}")
+    print(f"chaos: kills={len(cases)} lost={summary.lost} stuck={stuck}", flush=True)
+    return 1 if summary.lost or stuck or not cases else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=40)
+    parser.add_argument("--rate", type=float, default=100.0, help="requests per second of the paced clients")
+    parser.add_argument("--seconds", type=float, default=3000.0, help="no further kill after this time")
+    options = parser.parse_args()
+    return run(options.kills, options.rate, options.seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
