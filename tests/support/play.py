@@ -33,6 +33,7 @@ def play(
         "HOME": str(folder),
         "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / "playbooks" / "collections"),
         "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_FORCE_COLOR": "0",
         "LC_ALL": "C.UTF-8",
     }

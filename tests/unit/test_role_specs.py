@@ -66,7 +66,7 @@ class TestRole:
     def test_every_option_has_type_and_description(self, role: Path) -> None:
         for entry, options in entry_points(role).items():
             for name, option in nested(options):
-                assert option.get("type") and option.get("description"), f"{entry}: {name}"
+                assert {"type", "description"} <= set(option), f"{entry}: {name}"
 
     def test_entry_points_agree(self, role: Path) -> None:
         seen: Options = {}
