@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import http.client
 from urllib.parse import urlsplit
 
 from .._errors import BadInput, NotInForce
@@ -35,6 +34,8 @@ def confirm_at(url: str, split: Split, timeout: float) -> None:
 
 
 def _colour_of(url: str, timeout: float) -> str | None:
+    import http.client  # with ssl and email behind it a third of the command's start, and seldom needed
+
     parts = urlsplit(url)
     if parts.scheme != "http" or not parts.hostname:
         raise BadInput(f"confirm_url {url!r} is not an http:// URL")
