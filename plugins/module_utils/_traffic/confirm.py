@@ -34,7 +34,7 @@ def confirm_at(url: str, split: Split, timeout: float) -> None:
 
 
 def _colour_of(url: str, timeout: float) -> str | None:
-    import http.client  # with ssl and email behind it a third of the command's start, and seldom needed
+    import http.client  # with ssl and email behind it, and seldom needed
 
     parts = urlsplit(url)
     if parts.scheme != "http" or not parts.hostname:
