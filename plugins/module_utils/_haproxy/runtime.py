@@ -107,9 +107,9 @@ class Process:
                 f"{self}: the running HAProxy does not use the map {map_file}",
                 "run bootstrap.yml, or name the map of its configuration in bluegreen_router_options.map_file",
             )
-        if "found=no" in reply:
-            return None
         head, found, tail = reply.partition(' value="')
+        if "found=no" in head:
+            return None
         if "found=yes" not in head or not found:
             raise SocketError(f"{self}: 'get map {map_file} {key}' was answered with {reply!r}, not understood", NOT_UNDERSTOOD)
         return tail.partition('"')[0]
