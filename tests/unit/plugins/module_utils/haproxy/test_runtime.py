@@ -105,6 +105,11 @@ def test_a_value_of_a_map_is_what_stands_between_the_quotes(value):
     assert Process("/s").map_value("/m", "shop", reply) == value
 
 
+def test_a_value_that_reads_like_an_answer_is_a_value():
+    reply = 'type=str, case=sensitive, found=yes, idx=tree, key="shop", value="found=no", type="str"'
+    assert Process("/s").map_value("/m", "shop", reply) == "found=no"
+
+
 def test_a_key_that_the_map_does_not_have_has_no_value():
     assert Process("/s").map_value("/m", "shop", "type=str, case=sensitive, found=no") is None
 
