@@ -17,7 +17,8 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import 
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.command import SENTINEL, main
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.report import report, way_back
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import Request
-from ansible_collections.turnout.bluegreen.tests.support.memory_router import (
+
+from tests.support.memory_router import (
     NOON,
     MemoryRouter,
     World,
@@ -198,7 +199,7 @@ def test_the_report_of_a_router_in_doubt():
 
 HALFWAY = world_with("blue")
 HALFWAY.durable = Routing(Split(100))
-HOT = {"rollback_to": "blue", "hot_until": NOON + 9, "phase": "settled"}
+HOT: dict[str, Any] = {"rollback_to": "blue", "hot_until": NOON + 9, "phase": "settled"}
 
 
 @pytest.mark.parametrize(

@@ -21,18 +21,25 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._journal_file im
 from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Capacity, Journal, Lease, Routing, Split
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.plan import Change, plan
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import Request
-from ansible_collections.turnout.bluegreen.tests.support.memory_router import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.memory_router import (
     NOON,
     MemoryRouter,
     World,
     releasing,
     world_with,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 BOB = Lease("b", "bob", NOON + 60)
-HOT = {"epoch": 3, "phase": "settled", "rollback_to": "blue", "hot_until": NOON + 60, "releases": {"blue": "v1", "green": "v2"}}
+HOT: dict[str, Any] = {
+    "epoch": 3,
+    "phase": "settled",
+    "rollback_to": "blue",
+    "hot_until": NOON + 60,
+    "releases": {"blue": "v1", "green": "v2"},
+}
 
 
 def change(world: World, state: str, **params: Any) -> Change:
