@@ -266,7 +266,7 @@ def clean() -> None:
     for path in STATES.glob("*/set.json"):
         down(path.parent)
     for tag in run("podman", "images", "--format", "{{.Repository}}:{{.Tag}}", IMAGE).splitlines():
-        run("podman", "rmi", "--force", tag)
+        run("podman", "rmi", tag, check=False)  # stays while hosts of another checkout use it
     shutil.rmtree(STATES, ignore_errors=True)
 
 
