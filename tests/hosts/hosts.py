@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -191,18 +192,24 @@ def wait_for_boot(container: str) -> None:
     raise HostError(f"{container} did not boot in {BOOT} s; systemd says: {state or 'nothing'}")
 
 
-def inventory(state: Path, addresses: dict[str, str]) -> dict[str, object]:
+def ssh_socket(prefix: str) -> str:
+    """Where SSH keeps the connections to one set of hosts: a later set with their addresses has its own."""
+    return f"{tempfile.gettempdir()}/{prefix}-"
+
+
+def inventory(state: Path, prefix: str, addresses: dict[str, str]) -> dict[str, object]:
     """The hosts as an Ansible inventory, in JSON, which is YAML too."""
     groups: dict[str, dict[str, dict[str, dict[str, str]]]] = {}
     for name, address in addresses.items():
         group = next((GROUPS[prefix] for prefix in GROUPS if name.startswith(prefix)), "others")
         groups.setdefault(group, {"hosts": {}})["hosts"][name] = {"ansible_host": address}
-    known_hosts = f"-o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={state / 'known_hosts'}"
+    options = [f"UserKnownHostsFile={state / 'known_hosts'}", "StrictHostKeyChecking=accept-new"]
+    options += ["IdentitiesOnly=yes", f"ControlPath={ssh_socket(prefix)}%h"]
     variables = {
         "ansible_user": "ops",
         "ansible_become": True,
         "ansible_ssh_private_key_file": str(state / "key"),
-        "ansible_ssh_common_args": f"{known_hosts} -o IdentitiesOnly=yes",
+        "ansible_ssh_common_args": " ".join(f"-o {option}" for option in options),
         "ansible_python_interpreter": "/usr/bin/python3",
     }
     return {"all": {"vars": variables, "children": groups}}
@@ -229,7 +236,7 @@ def up(state: Path, names: list[str]) -> Path:
     for name in names:
         wait_for_boot(f"{prefix}-{name}")
     path = state / "inventory.yml"
-    path.write_text(json.dumps(inventory(state, addresses), indent=2) + "\n")
+    path.write_text(json.dumps(inventory(state, prefix, addresses), indent=2) + "\n")
     return path
 
 
@@ -256,6 +263,8 @@ def down(state: Path) -> None:
     """Remove the hosts that `state` describes, if there are any, and `state`."""
     if (state / "set.json").exists():
         prefix, names = load(state)
+        for path in glob.glob(f"{ssh_socket(prefix)}*"):
+            run("ssh", "-o", f"ControlPath={path}", "-O", "exit", "any", check=False)
         for name in names:
             run("podman", "rm", "--force", "--time=0", "--ignore", f"{prefix}-{name}")
         run("podman", "network", "rm", "--force", prefix, check=False)
