@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -118,9 +119,14 @@ def test_a_new_environment_restarts_the_same_release(host: Host) -> None:
 
 
 def test_old_releases_go_and_the_previous_one_stays(host: Host) -> None:
-    for number in range(1, 5):
-        ok(host.release(f"v{number}"))
-    assert host.current == "v4"
+    for age, release in enumerate(["v3", "v2", "v1"], 1):
+        marker = host.root / "releases" / release / ".turnout-release.json"
+        marker.parent.mkdir(parents=True)
+        (marker.parent / "version").write_text(release)
+        marker.write_text(json.dumps({"release": release, "checksum": ""}))
+        os.utime(marker, (10**9 - age, 10**9 - age))
+    (host.root / "current").symlink_to("releases/v3")
+    ok(host.release("v4"))
     assert host.releases == {"v2", "v3", "v4"}
     assert (host.root / "previous" / "version").read_text() == "v3"
     ok(host.release("v2", deploy_keep=1))
@@ -139,14 +145,11 @@ def test_an_interrupted_unpack_and_a_half_removed_release_do_not_count(host: Hos
     assert host.releases == {"v1", "v2"}
 
 
-@pytest.mark.parametrize("record", ["", '{"release": "v1", "checksum": "", "definition": ""}'])
-def test_a_run_that_died_before_the_restart_is_completed_by_the_next(host: Host, record: str) -> None:
+def test_a_run_that_died_before_the_restart_is_completed_by_the_next(host: Host) -> None:
     ok(host.release("v1"))
     refused(host.release("v2", deploy_restart_command=["/bin/false"]))
     assert host.current == "v2"
     assert host.started == ["start fast v1"]
-    if record:
-        (host.root / "started.json").write_text(record)
     ok(host.release("v2"))
     assert host.started == ["start fast v1", "start fast v2"]
     assert ok(host.release("v2")).changed == 0
@@ -195,10 +198,6 @@ def test_an_archive_that_can_not_be_unpacked_leaves_what_ran(
     refused(host.release("v2"), message, "what ran before runs on")
     assert host.current == "v1"
     assert not (host.root / "outside").exists()
-    path.unlink()
-    host.archive("v2")
-    ok(host.release("v2"))
-    assert host.current == "v2"
 
 
 @pytest.mark.parametrize(
