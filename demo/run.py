@@ -16,9 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.support.load import LoadProcess, Profile  # noqa: E402
-from tests.support.net import wait_until  # noqa: E402
-from tests.support.site import Done, Site  # noqa: E402
+from tests.support.load import LoadProcess, Profile
+from tests.support.net import wait_until
+from tests.support.site import Done, Site
 
 REQUESTS = 20_000
 SHOWN = ("PLAY [", "TASK [", "fatal:", "ERROR")

@@ -23,8 +23,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.support.load import LoadProcess, Profile  # noqa: E402
-from tests.support.site import Done, Site  # noqa: E402
+from tests.support.load import LoadProcess, Profile
+from tests.support.site import Done, Site
 
 VERSIONS = ("v1", "v2")
 OPTIONS = {"bake_seconds": 2, "bake_max_latency_ms": 5000, "verify_interval": 0.1}

@@ -104,6 +104,7 @@ class HAProxy:
     :param sticky: none, cookie or source.
     :param level: the right that the stats sockets give (admin, operator, user).
     :param sockets: how many stats sockets.
+    :param check_interval: time between two health checks of a server.
     :param extra: config text appended to the file; ``extra_global`` goes into the global section.
     """
 
@@ -119,10 +120,11 @@ class HAProxy:
         extra: str = "",
         extra_global: str = "",
         binary: str = "haproxy",
+        check_interval: str = "200ms",
     ) -> None:
         self.services: Mapping[str, Service] = {service.name: service for service in services}
         self.cookie, self.level, self.extra, self.extra_global = cookie, level, extra, extra_global
-        self.binary = binary
+        self.binary, self.check_interval = binary, check_interval
         self._folder = short_directory("hap")
         self.folder = Path(self._folder.name)
         self.config, self.map, self.log = (self.folder / name for name in ("haproxy.cfg", "split.map", "haproxy.log"))
@@ -144,7 +146,7 @@ class HAProxy:
             text += SERVICE.format(split=SPLIT.format(**values), **values, **ports)
             for colour in COLOURS:
                 servers = "\n".join(
-                    f"  server {colour}{number} {HOST}:{port} check inter 200ms fall 2 rise 1"
+                    f"  server {colour}{number} {HOST}:{port} check inter {self.check_interval} fall 2 rise 1"
                     for number, port in enumerate(getattr(service, colour), 1)
                 )
                 text += BACKEND.format(name=service.name, colour=colour, servers=servers)

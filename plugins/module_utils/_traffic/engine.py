@@ -211,7 +211,7 @@ def _wait_healthy(request: Request, router: Router, clock: Clock) -> Outcome:
     note = f"{colour} has {seen.capacity[colour]}, expected {percent}% and at least one"
     if request.on_timeout == "report" or request.check_mode:
         return Outcome(seen, note=note, done=False)
-    raise Unhealthy(f"{note} within {request.timeout:.3g} s", "look at those servers, then run again")
+    raise Unhealthy(f"{note} within {round(request.timeout, 1):g} s", "look at those servers, then run again")
 
 
 def _wait_drained(request: Request, router: Router, clock: Clock) -> Outcome:
@@ -226,7 +226,7 @@ def _wait_drained(request: Request, router: Router, clock: Clock) -> Outcome:
     if request.shutdown_sessions:
         return _cut(request, router, clock, colour)
     left = router.in_flight(colour)
-    note = f"{left} still in flight on {colour} after {request.timeout:.3g} s"
+    note = f"{left} still in flight on {colour} after {round(request.timeout, 1):g} s"
     if request.on_timeout == "report":
         return Outcome(seen, note=note, left=left, done=False)
     raise TimedOut(note, f"wait longer (timeout), or end them (shutdown_sessions): {colour} gets no new traffic")
