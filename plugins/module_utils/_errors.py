@@ -25,6 +25,9 @@ class TurnoutError(Exception):
         self.remedy = remedy
         self.details: dict[str, str] = {}
 
+    def __str__(self) -> str:
+        return self.message
+
 
 class BadInput(TurnoutError):
     """A parameter that can not be meant."""

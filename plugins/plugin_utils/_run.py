@@ -46,7 +46,15 @@ def known_dead(run: str) -> bool:
     """The run was started here, and its process is gone. False when that can not be told."""
     place, _dummy, rest = run.rpartition("-")[0].rpartition("-")
     start = run.rpartition("-")[2]
-    return place == _place() and rest.isdigit() and start != "0" and _start_time(int(rest)) != start
+    if place != _place() or not rest.isdigit() or start == "0":
+        return False
+    try:
+        os.kill(int(rest), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False  # another user's: /proc may hide when it was started (proc(5), hidepid)
+    return _start_time(int(rest)) != start
 
 
 def owner(variables: Mapping[str, Any]) -> str:

@@ -118,9 +118,15 @@ def _known_release(request: Request, seen: Observation, journal: Journal) -> Cha
 
 def _claimed(request: Request, seen: Observation) -> Change:
     journal = need_journal(request, seen)
-    routing = need_routing(seen)
+    # Processes that disagree are a flip that was interrupted: the claim brings back what was in force before it.
+    routing = seen.in_force or journal.routing
     if _is_live(request, journal, routing):
-        return Change(seen, journal, note=f"release {request.release} is live on {journal.stable} already")
+        return Change(
+            seen,
+            replace(journal, routing=routing),
+            routing,
+            note=f"release {request.release} is live on {journal.stable} already",
+        )
     hold_lease(request, seen, journal)
     candidate = request.colour or other(journal.stable)
     if candidate == journal.stable:
@@ -177,6 +183,7 @@ def _switched(request: Request, seen: Observation) -> Change:
     need_capacity(request, seen, target, default_percent=100)
     if request.epoch is not None:
         journal = need_epoch(request, journal)
+        need_candidate(journal)
         after = replace(
             journal,
             routing=target,

@@ -12,6 +12,8 @@ from ansible_collections.turnout.bluegreen.plugins.plugin_utils import _run
 from hypothesis import given
 from hypothesis import strategies as st
 
+HIDDEN = "hidden"
+
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
@@ -20,6 +22,14 @@ def here(monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
     monkeypatch.setattr(_run, "_place", lambda: "abcdef01-4026531836")
     monkeypatch.setattr(_run, "_start_time", lambda pid: living.get(pid, ""))
     monkeypatch.setattr(_run.os, "getppid", lambda: 100)
+
+    def kill(pid: int, _signal: int) -> None:
+        if pid not in living:
+            raise ProcessLookupError
+        if living[pid] == HIDDEN:
+            raise PermissionError
+
+    monkeypatch.setattr(_run.os, "kill", kill)
     return living
 
 
@@ -41,6 +51,12 @@ def test_a_run_whose_pid_belongs_to_a_later_process_is_dead(here):
     run = _run.run_id()
     here[100] = "7000"
     assert _run.known_dead(run)
+
+
+def test_a_run_of_another_user_whose_start_is_hidden_is_not_called_dead(here):
+    run = _run.run_id()
+    here[100] = HIDDEN
+    assert not _run.known_dead(run)
 
 
 @pytest.mark.parametrize(
