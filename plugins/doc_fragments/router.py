@@ -16,6 +16,15 @@ options:
     required: true
 """
 
+    NAMED = r"""
+options:
+  router:
+    description:
+      - What the router is called in results and messages.
+      - The default is the name that the host has for itself. M(turnout.bluegreen.traffic) gives the inventory name.
+    type: str
+"""
+
     TRAFFIC = r"""
 options:
   state:
@@ -49,7 +58,7 @@ options:
     default: switched
   split:
     description:
-      - Weights in percent by colour, for example V({green: 25}). A colour that is left out gets the rest.
+      - Weights in percent by colour, for example C({green: 25}). A colour that is left out gets the rest.
       - Required for O(state=switched) and O(state=staged).
     type: dict
   sticky:
@@ -126,7 +135,7 @@ options:
     default: 0.1
   on_timeout:
     description:
-      - What the end of a wait means. With V(report) the task succeeds with RV(done=false).
+      - What the end of a wait means. With V(report) the task succeeds with C(done=false).
     type: str
     choices: [fail, report]
     default: fail

@@ -13,6 +13,7 @@ from ._router import Router
 from ._traffic.answer import answer, failure, look
 
 MakeRouter = Callable[[str, str, Any], Router]
+NAME_SPEC: dict[str, dict[str, Any]] = {"router": {"type": "str"}}
 
 
 def run_module(module: Any, make_router: MakeRouter) -> None:
@@ -23,7 +24,7 @@ def run_module(module: Any, make_router: MakeRouter) -> None:
         make_router: the provider: host name, service and options to a router.
     """
     try:
-        router = make_router(platform.node(), module.params["service"], module.params)
+        router = _router(module, make_router)
         result = answer(router, module.params, module.check_mode)
     except TurnoutError as error:
         module.fail_json(**failure(error))
@@ -33,8 +34,11 @@ def run_module(module: Any, make_router: MakeRouter) -> None:
 def run_info_module(module: Any, make_router: MakeRouter) -> None:
     """Run a ``*_traffic_info`` module to its exit."""
     try:
-        service = module.params["service"]
-        result = look(make_router(platform.node(), service, module.params), service)
+        result = look(_router(module, make_router), module.params["service"])
     except TurnoutError as error:
         module.fail_json(**failure(error))
     module.exit_json(**result)
+
+
+def _router(module: Any, make_router: MakeRouter) -> Router:
+    return make_router(module.params["router"] or platform.node(), module.params["service"], module.params)

@@ -17,6 +17,7 @@ author:
   - The turnout.bluegreen authors (@turnout)
 extends_documentation_fragment:
   - turnout.bluegreen.router
+  - turnout.bluegreen.router.named
   - turnout.bluegreen.router.traffic
   - turnout.bluegreen.haproxy
 attributes:
@@ -151,12 +152,12 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._haproxy.provide
     OPTION_SPEC,
     make_router,
 )
-from ansible_collections.turnout.bluegreen.plugins.module_utils._module import run_module
+from ansible_collections.turnout.bluegreen.plugins.module_utils._module import NAME_SPEC, run_module
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import REQUIRED_IF, SPEC
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**SPEC, **OPTION_SPEC}, required_if=REQUIRED_IF, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={**NAME_SPEC, **SPEC, **OPTION_SPEC}, required_if=REQUIRED_IF, supports_check_mode=True)
     run_module(module, make_router)
 
 

@@ -16,6 +16,7 @@ author:
   - The turnout.bluegreen authors (@turnout)
 extends_documentation_fragment:
   - turnout.bluegreen.router
+  - turnout.bluegreen.router.named
   - turnout.bluegreen.haproxy
 attributes:
   check_mode:
@@ -115,11 +116,11 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._haproxy.provide
     OPTION_SPEC,
     make_router,
 )
-from ansible_collections.turnout.bluegreen.plugins.module_utils._module import run_info_module
+from ansible_collections.turnout.bluegreen.plugins.module_utils._module import NAME_SPEC, run_info_module
 
 
 def main() -> None:
-    spec = {"service": {"type": "str", "required": True}, **OPTION_SPEC}
+    spec = {**NAME_SPEC, "service": {"type": "str", "required": True}, **OPTION_SPEC}
     run_info_module(AnsibleModule(argument_spec=spec, supports_check_mode=True), make_router)
 
 

@@ -82,5 +82,6 @@ class RouterAction(ActionBase):
             )
         name = f"turnout.bluegreen.{self.kind}_traffic" + ("_info" if info else "")
         given = {name: value for name, value in params.items() if value is not None}
-        module = self._execute_module(module_name=name, module_args={**given, **self.options}, task_vars=self._task_vars)
+        given.update(self.options, router=self.router)
+        module = self._execute_module(module_name=name, module_args=given, task_vars=self._task_vars)
         return {**module, "via": "module"}
