@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 from ansible.utils.display import Display
-
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import REQUIRED_IF, SPEC
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._router_action import RouterAction
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._run import known_dead, owner, run_id

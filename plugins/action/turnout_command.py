@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils import _zipapp
 
 

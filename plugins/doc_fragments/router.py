@@ -58,7 +58,7 @@ options:
     default: switched
   split:
     description:
-      - Weights in percent by colour, for example C({green: 25}). A colour that is left out gets the rest.
+      - "Weights in percent by colour, for example V({green: 25}). A colour that is left out gets the rest."
       - Required for O(state=switched) and O(state=staged).
     type: dict
   sticky:

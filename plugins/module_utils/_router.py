@@ -228,7 +228,7 @@ class Journal:
         Raises:
             JournalError: the format is newer than this code, or the record is damaged.
         """
-        if not isinstance(data, dict) or type(data.get("format")) is not int:
+        if not isinstance(data, dict) or not _is_int(data.get("format")):
             raise JournalError("it is no journal: the field 'format' is missing")
         if data["format"] > JOURNAL_FORMAT:
             raise JournalError(
@@ -264,8 +264,12 @@ class Journal:
         )
 
 
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _counted(value: Any) -> int:
-    if type(value) is not int or value < 0:
+    if not _is_int(value) or value < 0:
         raise ValueError(f"{value!r} is not a number that counts from 0")
     return value
 

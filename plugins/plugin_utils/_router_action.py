@@ -12,7 +12,6 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.turnout.bluegreen.plugins.module_utils._haproxy.provider import OPTION_SPEC as HAPROXY_OPTIONS
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.command import SENTINEL
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils import _zipapp

@@ -180,7 +180,7 @@ class Router:
         """Content and mode of every file beside map and journal; locks say nothing."""
         return {
             str(path): (path.read_bytes(), path.stat().st_mode)
-            for folder in {self.state_dir, self.map.parent}
+            for folder in sorted({self.state_dir, self.map.parent})
             for path in folder.iterdir()
             if path.is_file() and path.suffix not in (".lock", ".log")
         }

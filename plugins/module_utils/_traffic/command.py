@@ -39,6 +39,10 @@ def router_of(kind: Any, name: str, service: str, options: dict[str, Any]) -> Ro
     return router
 
 
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
 def call(text: str) -> int:
     """Answer a request of the action plugin: JSON in, one marked line of JSON out."""
     try:
@@ -49,7 +53,7 @@ def call(text: str) -> int:
         )
     except TurnoutError as error:
         result = failure(error)
-    print(SENTINEL + json.dumps(result))
+    _say(SENTINEL + json.dumps(result))
     return 0
 
 
@@ -61,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _by_hand(words)
     except TurnoutError as error:
-        print(f"turnout: {failure(error)['msg']}", file=sys.stderr)
+        sys.stderr.write(f"turnout: {failure(error)['msg']}\n")
         return 1
 
 
@@ -79,7 +83,7 @@ def _by_hand(words: Sequence[str]) -> int:
     else:
         asked.update(state="switched", split=_weights(args.split), phase="switched", min_healthy=args.min_healthy)
     result = answer(router, asked, args.check)
-    print(json.dumps(result, indent=1) if args.json else _sentence(result, args.check))
+    _say(json.dumps(result, indent=1) if args.json else _sentence(result, args.check))
     return 0
 
 
@@ -177,9 +181,9 @@ def _who() -> str:
 def _status(names: Sequence[str], args: Any) -> int:
     results = [look(_configured(args.config, name), name) for name in names]
     if args.json:
-        print(json.dumps(dict(zip(names, results)), indent=1))
+        _say(json.dumps(dict(zip(names, results)), indent=1))
     else:
-        print("\n\n".join(result["report"] for result in results))
+        _say("\n\n".join(result["report"] for result in results))
     return 1 if any(result["doubts"] or result["journal_error"] for result in results) else 0
 
 

@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 from .._clock import SYSTEM, Clock
 from .._errors import BadInput, Refused, TimedOut, TurnoutError, Unhealthy
-from .._router import Observation, Router
+from .._router import Observation, Router, Routing
 from .confirm import confirm_at
 from .guards import need_epoch, need_journal, need_routing
 from .plan import Change, plan
@@ -126,7 +126,8 @@ def _change(request: Request, router: Router, clock: Clock) -> Outcome:
         return Outcome(seen, note=change.note, diff=change.diff())
     flip_ms = None
     if not request.check_mode:
-        flip_ms = _commit(request, router, change, clock) if change.moves_traffic else None
+        if change.routing is not None and change.moves_traffic:
+            flip_ms = _commit(request, router, change, change.routing, clock)
         router.store(change.journal, seen.journal.epoch if seen.journal else -1)
     after = replace(
         seen,
@@ -147,10 +148,8 @@ def _stage(router: Router, change: Change) -> None:
         raise
 
 
-def _commit(request: Request, router: Router, change: Change, clock: Clock) -> float:
+def _commit(request: Request, router: Router, change: Change, routing: Routing, clock: Clock) -> float:
     """Flip and confirm; on any doubt put the former routing back before the error goes up."""
-    routing = change.routing
-    assert routing is not None
     started = clock.monotonic()
     try:
         router.commit(routing)

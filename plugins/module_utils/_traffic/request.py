@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -122,7 +123,7 @@ class Request:
         if self.min_healthy is not None and not 0 <= self.min_healthy <= 100:
             raise BadInput(f"min_healthy {self.min_healthy} is not a percent from 0 to 100")
         for name in ("lease_seconds", "timeout", "interval"):
-            if not getattr(self, name) > 0:  # NaN is none either
+            if getattr(self, name) <= 0 or math.isnan(getattr(self, name)):
                 raise BadInput(f"{name} {getattr(self, name)} is not a positive number of seconds")
         if self.window_seconds < 0:
             raise BadInput(f"window_seconds {self.window_seconds} is negative")
