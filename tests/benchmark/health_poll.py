@@ -33,9 +33,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from _report import merge
-
 REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY))
+
+from tests.benchmark._report import merge
+
 COLLECTIONS = REPOSITORY / "playbooks" / "collections"
 MODULE = "ansible_collections.turnout.bluegreen.plugins.modules.health_poll"
 ENDPOINTS = 1000

@@ -62,7 +62,9 @@ def series(site: Site, pairs: int) -> tuple[list[float], list[float], list[tuple
     """Seconds of the floor, seconds of the rollback, and when each rollback began and ended."""
     noop = site.folder / "noop.yml"
     noop.write_text(NOOP, encoding="utf-8")
-    floor, back, windows = [], [], []
+    floor: list[float] = []
+    back: list[float] = []
+    windows: list[tuple[float, float]] = []
     for number in range(pairs + 1):  # the first pair warms caches and the connection, and does not count
         to_green(site)
         for what in ("floor", "back") if number % 2 else ("back", "floor"):

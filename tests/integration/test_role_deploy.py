@@ -52,7 +52,7 @@ class Host:
     def run(self, release: str, *arguments: str, entry: str = "main", **extra: Any) -> Done:
         role = {"name": "turnout.bluegreen.deploy", "tasks_from": entry}
         tasks = [{"name": "Deploy", "ansible.builtin.include_role": role}]
-        inventory = {"all": {"hosts": {"app1": {}}}}
+        inventory: dict[str, Any] = {"all": {"hosts": {"app1": {}}}}
         variables = self.variables | {"bluegreen_release": release} | extra
         return play(self.folder / "run", inventory, "app1", tasks, *arguments, **variables)
 

@@ -303,7 +303,8 @@ def test_a_run_that_died_before_the_reload_is_completed_by_the_next(place: Place
 
 
 def test_everything_that_can_not_be_routed_is_named_at_once(bare: Place) -> None:
-    hosts = {"blue": {"a": {}, "b": {}}, "green": {"b": {}}, "red": {}, "c": {"a": {}}, "d": {"e": {"bluegreen_address": "a"}}}
+    hosts: dict[str, Any] = {"blue": {"a": {}, "b": {}}, "green": {"b": {}}, "red": {}, "c": {"a": {}}}
+    hosts["d"] = {"e": {"bluegreen_address": "a"}}
     services = [
         bare.service("shop", sticky="cookie"),
         bare.service("shop", green_group="red"),

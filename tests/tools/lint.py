@@ -15,8 +15,8 @@ from project import BUILD, RESULTS, ROOT, clean_path, find_python
 
 MANAGED = "3.9"  # the oldest Python on managed hosts
 ON_MANAGED_HOSTS = ["plugins/modules", "plugins/module_utils"]
-PACKAGES = ["demo", "tests/support", "tests/unit", "tests/integration"]
-SCRIPTS = ["tests/tools", "tests/hosts", "tests/benchmark", "tests/chaos"]  # import each other by bare names
+PACKAGES = ["demo", "tests/support", "tests/unit", "tests/integration", "tests/benchmark", "tests/chaos"]
+SCRIPTS = ["tests/tools", "tests/hosts"]  # import each other by bare names
 COLLECTIONS = str(ROOT / "playbooks/collections")
 ENVIRONMENT = {"ANSIBLE_COLLECTIONS_PATH": COLLECTIONS, "PATH": clean_path(Path(sys.executable).parent)}
 IMPORT_ALL = """\

@@ -16,14 +16,15 @@ class JumpingLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        select = self._selector.select
+        selector: Any = vars(self)["_selector"]
+        select = selector.select
 
         def jump(timeout: float | None) -> Any:
             assert timeout is not None, "everything waits and no timer is set"
             self.now += timeout
             return select(0)
 
-        self._selector.select = jump
+        selector.select = jump
 
     def time(self) -> float:
         return self.now

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import builtins
 import re
+from typing import Any
 
 import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._health.expectations import (
@@ -19,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
-def failure(response: Response, latency: float = 0.0, **wanted: object) -> str | None:
+def failure(response: Response, latency: float = 0.0, **wanted: Any) -> str | None:
     return Expectation(**wanted).failure(response, latency)
 
 

@@ -167,7 +167,8 @@ def test_never_more_tries_at_once_than_asked_for(bound, count):
 
     loop = JumpingLoop()
     names = [f"t{number}" for number in range(count)]
-    script = Script(takes=0.5, **{name: [BAD, GOOD] for name in names})
+    outcomes: dict[str, list[Outcome | None]] = {name: [BAD, GOOD] for name in names}
+    script = Script(takes=0.5, **outcomes)
     poller = Poller(script, Pace(concurrency=bound), Timing(loop.time, asyncio.sleep, lambda low, high: high))
     records = loop.run_until_complete(poller.poll([target(name, interval=0.1) for name in names]))
     loop.close()
