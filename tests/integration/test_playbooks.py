@@ -448,6 +448,7 @@ class Installed:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
             "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
+            "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_NOCOLOR": "1",
             "HOME": str(folder),
             "LC_ALL": "C.UTF-8",
@@ -644,3 +645,10 @@ def test_a_retired_colour_is_stopped_and_is_no_way_back(site: Playground) -> Non
     assert f"nothing to roll back to: all traffic is on {live}, which is stable, and the old colour is retired" in output
     assert site.answer() == answer
     assert "way back: none" in site.good("status").output
+
+    claimed = site.journal["epoch"] + 1
+    for host in COLOURS[old]:
+        fence = site.folder / "hosts" / host / "fence.json"
+        fence.write_text(json.dumps({"epoch": claimed, "release": "v9"}), encoding="utf-8")
+    output = site.bad("retire")
+    assert f"epoch {claimed} (release v9) has worked on this host" in output
