@@ -30,7 +30,7 @@ setup-run: ## install what the playbooks and the demo need
 	@$(PROVIDE) venv $(VENV) tests/requirements-run.txt
 
 setup-test: ## install what lint, sanity, unit and integration tests need
-	@$(PROVIDE) commands git haproxy openssl shellcheck ssh
+	@$(PROVIDE) commands git haproxy openssl shellcheck ssh sshd
 	@$(PROVIDE) venv $(TEST_VENV) tests/requirements.txt
 
 setup-hosts: ## install podman and build the image of the test hosts
@@ -50,8 +50,8 @@ sanity: setup-test ## ansible-test sanity, nothing ignored
 unit: setup-test ## unit tests; A='-k word' passes arguments on to pytest
 	@$(PYTEST) tests/unit
 
-integration: setup-test ## tests against a real HAProxy
-	@$(PYTEST) tests/integration
+integration: setup-test ## tests against a real HAProxy, a file at a time in each of two processes
+	@$(PYTEST) --numprocesses 2 --dist loadfile tests/integration
 
 molecule: setup-test setup-hosts ## a molecule scenario on real hosts; S=default
 	@mkdir -p build/home-molecule
