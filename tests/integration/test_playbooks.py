@@ -564,6 +564,7 @@ def test_a_second_release_is_refused_and_a_rollback_wins(site: Playground) -> No
     assert done.status != 0
     assert "is over: epoch" in flat(done.output), done.output
     assert "this run must not act any more" in flat(done.output)
+    assert "the release was rolled back" not in flat(done.output)  # it was, and not by this run
     assert site.truth == before
     assert site.answer() == ("blue", "v1")
 
