@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class TurnoutError(Exception):
     """Something that was asked for was not done.
@@ -23,7 +25,7 @@ class TurnoutError(Exception):
         super().__init__(message)
         self.message = message
         self.remedy = remedy
-        self.details: dict[str, str] = {}
+        self.details: dict[str, Any] = {}
 
     def __str__(self) -> str:
         return self.message

@@ -126,9 +126,7 @@ def _change(request: Request, router: Router, clock: Clock) -> Outcome:
         return Outcome(seen, note=change.note, diff=change.diff())
     flip_ms = None
     if not request.check_mode:
-        if change.routing is not None and change.moves_traffic:
-            flip_ms = _commit(request, router, change, change.routing, clock)
-        router.store(change.journal, seen.journal.epoch if seen.journal else -1)
+        flip_ms = _apply(request, router, change, clock)
     after = replace(
         seen,
         in_force=change.routing or seen.in_force,
@@ -146,6 +144,24 @@ def _stage(router: Router, change: Change) -> None:
     except TurnoutError:
         router.discard()
         raise
+
+
+def _apply(request: Request, router: Router, change: Change, clock: Clock) -> float | None:
+    """Traffic first, then the journal that says so; a rollback fences first, so that no doubt about its flip lets a run go on."""
+    expected = change.seen.journal.epoch if change.seen.journal else -1
+    fence_first = request.state == "rolled_back"
+    flip_ms = None
+    if fence_first:
+        router.store(change.journal, expected)
+    try:
+        if change.routing is not None and change.moves_traffic:
+            flip_ms = _commit(request, router, change, change.routing, clock)
+    except TurnoutError as error:
+        error.details["changed"] = fence_first
+        raise
+    if not fence_first:
+        router.store(change.journal, expected)
+    return flip_ms
 
 
 def _commit(request: Request, router: Router, change: Change, routing: Routing, clock: Clock) -> float:

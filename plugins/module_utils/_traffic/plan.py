@@ -171,7 +171,8 @@ def _renewed(request: Request, seen: Observation) -> Change:
 def _extended(request: Request, seen: Observation, journal: Journal) -> Lease | None:
     if journal.lease is None:
         return None
-    return replace(journal.lease, until=seen.clock + request.lease_seconds)
+    # A lease that was taken for longer is not cut short.
+    return replace(journal.lease, until=max(journal.lease.until, seen.clock + request.lease_seconds))
 
 
 def _switched(request: Request, seen: Observation) -> Change:
@@ -264,7 +265,9 @@ def _rolled_back(request: Request, seen: Observation) -> Change:
             lease=None,
         ),
         target,
-        f"traffic goes from {seen.where()} back to {target}",
+        f"traffic goes from {seen.where()} back to {target}"
+        if seen.in_force != target
+        else f"traffic stays {target}; whatever release was under way is ended",
     )
 
 
@@ -302,7 +305,7 @@ def _retired(request: Request, seen: Observation) -> Change:
             "finish the release, or run rollback.yml",
         )
     if journal.rollback_to is None:
-        return Change(seen, journal, note=f"{other(journal.stable)} is retired already")
+        return Change(seen, journal, note=f"nothing to retire: no colour is kept as the way back (phase {journal.phase})")
     hold_lease(request, seen, journal)
     need_window_over(request, seen, journal, "it would be retired")
     routing = need_routing(seen)

@@ -288,6 +288,19 @@ def test_a_failure_before_the_commit_changes_nothing_and_leaves_nothing():
 
 
 @pytest.mark.parametrize("step", ["commit", "commit process 0", "commit process 1", "committed", "confirm"])
+def test_a_rollback_in_doubt_has_fenced_the_run_and_never_goes_back_to_the_bad_release(step):
+    world = releasing(split={"green": 100}, epoch=1)
+    with pytest.raises(NotInForce) as caught:
+        ask(world, "rolled_back", MemoryRouter(world, NotInForce("no"), at_step=step))
+    assert caught.value.details["changed"]
+    assert (world.record().epoch, world.record().stable, world.record().candidate) == (2, "blue", None)
+    with refused(Fenced, "epoch 1 is over"):
+        ask(world, "switched", epoch=1, split={"green": 100})
+    ask(world, "rolled_back")
+    assert consistent(world) == ON_BLUE
+
+
+@pytest.mark.parametrize("step", ["commit", "commit process 0", "commit process 1", "committed", "confirm"])
 def test_a_failure_of_the_flip_puts_the_former_split_back(step):
     world = releasing("blue", {"green": 5})
     before = world.copy()
