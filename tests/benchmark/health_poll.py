@@ -31,7 +31,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
@@ -97,10 +97,10 @@ class Answering(asyncio.Protocol):
     """Answers whatever comes, and closes."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
+        self.transport = cast(asyncio.WriteTransport, transport)
 
     def data_received(self, data: bytes) -> None:
-        self.transport.write(ANSWER)  # type: ignore[attr-defined]
+        self.transport.write(ANSWER)
         self.transport.close()
 
 

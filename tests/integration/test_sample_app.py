@@ -134,10 +134,10 @@ def test_a_release_degrades_only_by_real_traffic() -> None:
         port = apps.apps[0].port
         preview = urllib.request.Request(f"http://{HOST}:{port}/", headers={"X-Bluegreen-Preview": "blue"})
         urllib.request.urlopen(preview, timeout=5).close()
-        time.sleep(0.4)  # the clock of the degradation must not have begun to run
-        assert get(port, "/")[1] < 0.2
-        time.sleep(0.4)  # now it has
-        assert get(port, "/")[1] >= 0.3
+        previewed = time.monotonic()
+        wait_until(lambda: time.monotonic() - previewed > 0.4, "longer than degrade_after")
+        assert get(port, "/")[1] < 0.2  # only now its clock begins to run
+        wait_until(lambda: get(port, "/")[1] >= 0.3, "answers that are slow")
         assert get(port, "/health")[1] < 0.2
 
 

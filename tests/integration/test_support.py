@@ -33,7 +33,7 @@ def test_flips_lose_nothing_and_the_answers_follow(haproxy: HAProxy, service: Se
             wait_for_requests(load, load.progress().requests + 200)
             colour = ("green", "blue")[number % 2]
             switched.append((flip(haproxy, 100 if colour == "green" else 0), colour))
-        time.sleep(0.5)  # traffic after the last flip
+        wait_for_requests(load, load.progress().requests + 200)
     summary = load.summary
     assert summary.lost == 0, summary.losses
     assert summary.requests > 2400
@@ -50,7 +50,7 @@ def test_flips_lose_nothing_and_the_answers_follow(haproxy: HAProxy, service: Se
 
 def test_every_kind_of_request_is_sent(haproxy: HAProxy, service: Service) -> None:
     with LoadProcess(Profile(port=service.port, rate=200, longest=2)) as load:
-        time.sleep(2.5)
+        wait_for_requests(load, 400)
     kinds = {answer.kind for answer in load.summary.answers}
     assert kinds == {"keepalive", "new", "post", "session", "slow", "stream", "websocket"}
     assert load.summary.lost == 0, load.summary.losses

@@ -16,7 +16,7 @@ import ssl
 import time
 from collections.abc import Iterable
 from http.client import HTTPException, HTTPResponse, IncompleteRead
-from typing import Any
+from typing import Any, cast
 
 from .expectations import BODY_LIMIT, HealthError, Outcome, Response
 from .targets import Target, Tls, redacted
@@ -80,7 +80,7 @@ class Exchange(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self._request:
-            transport.write(self._request)  # type: ignore[attr-defined]
+            cast(asyncio.WriteTransport, transport).write(self._request)
 
     def data_received(self, data: bytes) -> None:
         if self.answer.done():
@@ -120,7 +120,8 @@ class Exchange(asyncio.Protocol):
         self._body_at = end
 
     def _parsed(self, data: bytes) -> HTTPResponse:
-        head = HTTPResponse(_Buffer(data), method=self._method)  # type: ignore[arg-type]
+        # HTTPResponse asks of its socket for makefile() only.
+        head = HTTPResponse(cast(socket.socket, _Buffer(data)), method=self._method)
         head.begin()
         return head
 
