@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from contextlib import suppress
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -79,8 +80,15 @@ class RouterAction(ActionBase):
                 f"{self.router}: the turnout command ended with {answer['rc']} and no answer: {words}. "
                 "Whether traffic has moved is not known: run status.yml"
             )
+        return self._ask_module(params, info)
+
+    def _ask_module(self, params: dict[str, Any], info: bool) -> dict[str, Any]:
         name = f"turnout.bluegreen.{self.kind}_traffic" + ("_info" if info else "")
         given = {name: value for name, value in params.items() if value is not None}
         given.update(self.options, router=self.router)
+        # Pipelining is off by default because sudo may want a terminal. Where nobody becomes anybody, it only saves round trips.
+        if self._connection.has_pipelining and not self._connection.become:
+            with suppress(KeyError):
+                self._connection.set_option("pipelining", True)
         module = self._execute_module(module_name=name, module_args=given, task_vars=self._task_vars)
         return {**module, "via": "module"}

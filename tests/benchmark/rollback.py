@@ -6,8 +6,8 @@
 Every pair runs both right after one another, in alternating order; the ratio is the median of the pairs' ratios.
 
 ``rollback_over_floor``: with the turnout command installed. ``rollback_over_floor_fallback``: without it.
-``rollback_client_ms``: from the first answer of the stable colour to the last one of the other, as clients saw it, for
-requests that were sent after the flip had begun; the median over the rollbacks of the first series.
+``rollback_client_ms``: from the first answer of the stable colour to the last one of the other, as clients saw it; 0 when
+none came after it. ``rollback_last_old_answer_ms``: from the start of the playbook to that last answer. Both are medians.
 """
 
 from __future__ import annotations
@@ -79,14 +79,17 @@ def series(site: Site, pairs: int) -> tuple[list[float], list[float], list[tuple
     return floor, back, windows
 
 
-def client_ms(summary: Summary, windows: list[tuple[float, float]]) -> list[float]:
-    """For each rollback, how long answers of green went on after the first one of blue, in milliseconds."""
-    spans = []
+def as_clients_saw(summary: Summary, windows: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    """For each rollback, milliseconds from the first answer of blue to the last of green (0: none came after), and from the
+    start of the playbook to the last answer of green."""
+    overlap, until = [], []
     for began, ended in windows:
-        short = [a for a in summary.answers if began <= a.sent <= ended + 2 and a.kind in ("keepalive", "new", "post", "session")]
+        short = [a for a in summary.answers if began <= a.sent <= ended and a.kind in ("keepalive", "new", "post", "session")]
         first_back = min(a.done for a in short if a.colour == "blue")
-        spans.append(max([a.done - first_back for a in short if a.colour == "green"] + [0.0]) * 1000)
-    return spans
+        last_old = max(a.done for a in short if a.colour == "green")
+        overlap.append(max(last_old - first_back, 0.0) * 1000)
+        until.append((last_old - began) * 1000)
+    return overlap, until
 
 
 def ratio(over: list[float], under: list[float]) -> float:
@@ -120,12 +123,14 @@ def main() -> int:
         local.command.unlink()
         local.command.symlink_to(kept)  # switching back to green stays possible, the fast way does not
         slow_floor, slow_back, _windows = series(local, pairs)
+    overlap, until = as_clients_saw(load.summary, windows)
     numbers = {
         "rollback_over_floor": ratio(back, floor),
         "rollback_over_floor_fallback": ratio(slow_back, slow_floor),
         "rollback_floor_s": round(statistics.median(floor), 3),
         "rollback_s": round(statistics.median(back), 3),
-        "rollback_client_ms": round(statistics.median(client_ms(load.summary, windows)), 1),
+        "rollback_client_ms": round(statistics.median(overlap), 1),
+        "rollback_last_old_answer_ms": round(statistics.median(until), 1),
         "rollback_lost": load.summary.lost,
         "rollback_pairs": pairs,
     }
