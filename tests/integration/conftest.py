@@ -42,7 +42,7 @@ def service(apps: Apps) -> Service:
 def haproxy(service: Service) -> Iterator[HAProxy]:
     """A HAProxy of its own for each test, all traffic on blue."""
     if shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin") is None:
-        pytest.skip("haproxy is not installed")
+        pytest.fail("haproxy is not installed: make integration installs it")
     with HAProxy([service]) as running:
         yield running
 
@@ -51,6 +51,6 @@ def haproxy(service: Service) -> Iterator[HAProxy]:
 def sshd() -> Iterator[Sshd]:
     """An sshd that lets the user of the tests in with a key."""
     if shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin") is None:
-        pytest.skip("sshd is not installed")
+        pytest.fail("sshd is not installed: make integration installs it")
     with Sshd() as running:
         yield running

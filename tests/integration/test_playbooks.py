@@ -30,9 +30,6 @@ from tests.support.load import LoadProcess, Profile
 from tests.support.net import HOST, REPOSITORY, free_port, wait_until
 from tests.support.site import COLOURS, Done, Site
 
-HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-pytestmark = pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed")
-
 VERSIONS = ("v1", "v2", "v3")
 QUICK = {"bake_seconds": 1, "bake_interval": 0.5, "bake_max_latency_ms": 10_000, "verify_interval": 0.1}
 PACED = ("keepalive", "new", "post", "session")

@@ -378,14 +378,14 @@ def test_a_router_that_is_being_changed_is_busy():
     assert world.busy
 
 
-def test_a_router_that_does_not_answer_has_no_known_traffic():
+def test_a_router_that_does_not_answer_has_no_known_traffic(monkeypatch: pytest.MonkeyPatch) -> None:
     world = releasing("blue")
     router = MemoryRouter(world)
 
     def observe() -> Any:
         raise SocketError("no answer")
 
-    router.observe = observe  # type: ignore[method-assign]
+    monkeypatch.setattr(router, "observe", observe)
     with refused(SocketError, "Traffic now: not known"):
         ask(world, "rolled_back", router)
 
