@@ -35,7 +35,7 @@ IMAGE = "localhost/turnout-host"
 GROUPS = {"router": "routers", "blue": "blue", "green": "green"}
 BOOT = 60  # seconds until a host must be up
 PACKAGES = [
-    "ca-certificates", "curl", "dbus", "haproxy", "iproute2", "nftables", "openssh-server", "openssl",
+    "ca-certificates", "curl", "dbus", "haproxy", "iproute2", "nftables", "nginx", "openssh-server", "openssl",
     "procps", "python3", "python3-apt", "socat", "sudo", "systemd", "systemd-sysv",
 ]  # fmt: skip
 

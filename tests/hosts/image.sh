@@ -18,3 +18,6 @@ for unit in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.tim
     systemd-networkd.service systemd-resolved.service getty@tty1.service console-getty.service; do
     chroot "$1" systemctl mask "$unit" >/dev/null 2>&1
 done
+
+# A host is one kind of router: the role that sets nginx up starts it, and nobody else.
+chroot "$1" systemctl disable nginx.service >/dev/null 2>&1
