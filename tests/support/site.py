@@ -1,31 +1,27 @@
 # Copyright (c) The turnout.bluegreen authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A whole site on loopback: one HAProxy, two blue and two green hosts, an inventory, and the real playbooks.
+"""A whole site on loopback: its routers, two blue and two green hosts, an inventory, and the real playbooks.
 
-It needs no systemd and no root: everything lies in one private folder, on free ports.
+It needs no systemd and no root: everything lies in one private folder, on free ports. Each router is an inventory host
+with its own process, ports and folders, as on a machine of its own.
 """
 
 from __future__ import annotations
 
-import contextlib
-import getpass
-import grp
-import http.client
 import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from demo.app.build_release import Tarball, build
-from tests.support.net import HOST, REPOSITORY, free_port, short_directory, wait_until
+from tests.support.local_router import KINDS
+from tests.support.net import HOST, REPOSITORY, free_port, short_directory
 
 COLOURS = {"blue": ("blue1", "blue2"), "green": ("green1", "green2")}
 
@@ -51,39 +47,60 @@ class Site:
     Args:
         connection: variables of the connection for all hosts; by default the local one.
         variables: group variables for all hosts, in addition to those that a site on loopback needs.
+        routers: the kind of each router; they are called ``router1``, ``router2`` and so on.
+        forks: how many hosts a playbook works on at once; may be set anew at any time.
     """
 
-    def __init__(self, connection: Mapping[str, Any] | None = None, variables: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        connection: Mapping[str, Any] | None = None,
+        variables: Mapping[str, Any] | None = None,
+        routers: Sequence[str] = ("haproxy",),
+        forks: int = 5,
+    ) -> None:
         self._folder = short_directory("site")
         self.folder = Path(self._folder.name)
-        self.port, self.preview_port = free_port(), free_port()
         self.app_ports = {host: free_port() for hosts in COLOURS.values() for host in hosts}
         self.connection = dict(connection or {"ansible_connection": "local"})
         self.tarballs: dict[str, Tarball] = {}
         self.inventory = self.folder / "inventory.json"
-        self.variables = dict(variables or {})
-        for name in ("haproxy", "state", "run", "releases", "bin", "etc", *(f"hosts/{host}" for host in self.app_ports)):
+        self.variables, self.forks = dict(variables or {}), forks
+        # The first router lives in the folder of the site itself.
+        homes = {
+            f"router{number}": self.folder / (f"router{number}" if number > 1 else "") for number in range(1, len(routers) + 1)
+        }
+        self.routers = {name: KINDS[kind](name, home) for (name, home), kind in zip(homes.items(), routers)}
+        self.first = self.routers["router1"]
+        for name in ("releases", *(f"hosts/{host}" for host in self.app_ports)):
             (self.folder / name).mkdir(parents=True)
         self.write_inventory()
 
     @property
+    def port(self) -> int:
+        """Where the first router listens."""
+        return self.first.port
+
+    @property
     def url(self) -> str:
-        """The service, as clients reach it."""
-        return f"http://{HOST}:{self.port}/"
+        """The service through the first router, as clients reach it."""
+        return self.first.url
 
     @property
     def journal(self) -> dict[str, Any]:
-        """The journal as it lies beside the router."""
-        record: dict[str, Any] = json.loads((self.folder / "state" / "shop.json").read_text(encoding="utf-8"))
-        return record
+        """The journal of the first router."""
+        return self.first.journal
 
     @property
     def command(self) -> Path:
-        """The ``turnout`` command."""
-        return self.folder / "bin" / "turnout"
+        """The ``turnout`` command of the first router."""
+        return self.first.command
+
+    def answer(self, path: str = "/") -> tuple[str, str]:
+        """Colour and version that answer a client of the first router now."""
+        return self.first.answer(path)
 
     def write_inventory(self) -> None:
-        """Write the inventory anew from :attr:`variables`."""
+        """Write the inventory anew from :attr:`variables` and those of each router."""
         hosts = {
             colour: {
                 "hosts": {name: {"bluegreen_port": self.app_ports[name], "bluegreen_address": HOST} for name in names},
@@ -93,9 +110,17 @@ class Site:
         }
         everything = {
             "vars": {**self._common(), **self.connection, **self.variables},
-            "children": {"routers": {"hosts": {"router1": {}}, "vars": self._router()}, **hosts},
+            "children": {"routers": self._routers(), **hosts},
         }
         self.inventory.write_text(json.dumps({"all": everything}, indent=1), encoding="utf-8")
+
+    def _routers(self) -> dict[str, Any]:
+        """The group of the routers: what all of them have in common are variables of the group."""
+        each = {name: router.variables() for name, router in self.routers.items()}
+        first = each["router1"]
+        common = {key: value for key, value in first.items() if all(own.get(key) == value for own in each.values())}
+        hosts = {name: {key: value for key, value in own.items() if key not in common} for name, own in each.items()}
+        return {"hosts": hosts, "vars": common}
 
     def _common(self) -> dict[str, Any]:
         control = [
@@ -113,7 +138,6 @@ class Site:
         return {
             "ansible_python_interpreter": sys.executable,
             "bluegreen_service": "shop",
-            "bluegreen_public_url": self.url,
             "deploy_root": f"{self.folder}/hosts/{{{{ inventory_hostname }}}}",
             "deploy_archive": f"{self.folder}/releases/shop-{{{{ deploy_release }}}}.tar.gz",
             "deploy_checksum": "sha256:{{ site_checksums[deploy_release] }}",
@@ -121,55 +145,6 @@ class Site:
             "deploy_service_manager": "command",
             "deploy_restart_command": [word.replace("{{ site_action }}", "restart") for word in control],
             "deploy_stop_command": [word.replace("{{ site_action }}", "stop") for word in control],
-        }
-
-    def _router(self) -> dict[str, Any]:
-        folder = self.folder
-        haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
-        start = [
-            haproxy,
-            "-W",
-            "-D",
-            "-S",
-            f"{folder}/run/master.sock",
-            "-p",
-            f"{folder}/run/pid",
-            "-f",
-            f"{folder}/haproxy/haproxy.cfg",
-        ]
-        group = grp.getgrgid(os.getgid()).gr_name
-        preview = f"http://{HOST}:{self.preview_port}"
-        return {
-            "bluegreen_router": "haproxy",
-            "bluegreen_router_options": {
-                "sockets": [f"{folder}/run/admin.sock"],
-                "master_sockets": [f"{folder}/run/master.sock"],
-                "map_file": f"{folder}/haproxy/split.map",
-                "state_dir": f"{folder}/state",
-            },
-            "bluegreen_turnout_directory": f"{folder}/bin",
-            "breakglass_link": str(self.command),
-            "breakglass_config_directory": f"{folder}/etc",
-            "breakglass_owner": getpass.getuser(),
-            "breakglass_group": group,
-            "haproxy_services": [{"name": "shop", "bind": [f"{HOST}:{self.port}"], "health_interval": "500ms", "health_rise": 1}],
-            "haproxy_install": False,
-            "haproxy_binary": haproxy,
-            "haproxy_config_file": f"{folder}/haproxy/haproxy.cfg",
-            "haproxy_directory": f"{folder}/haproxy",
-            "haproxy_socket": f"{folder}/run/admin.sock",
-            "haproxy_state_dir": f"{folder}/state",
-            "haproxy_admin_group": group,
-            "haproxy_preview_bind": f"{HOST}:{self.preview_port}",
-            "haproxy_service_name": "",
-            "haproxy_start_command": start,
-            "haproxy_reload_command": ["/bin/sh", "-c", f"kill -USR2 $(cat {folder}/run/pid)"],
-            "haproxy_user": "",
-            "haproxy_group": "",
-            "haproxy_chroot": "",
-            "haproxy_log_targets": [],
-            "verify_preview_url": preview,
-            "bake_preview_url": preview,
         }
 
     def release(self, version: str, **behaviour: Any) -> None:
@@ -197,7 +172,14 @@ class Site:
         """The environment of a playbook: its own home, so that nothing of the user's is read or left."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        return {**os.environ, "HOME": str(home), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "LC_ALL": "C.UTF-8"}
+        return {
+            **os.environ,
+            "HOME": str(home),
+            "ANSIBLE_FORKS": str(self.forks),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_FORCE_COLOR": "0",
+            "LC_ALL": "C.UTF-8",
+        }
 
     def play(self, playbook: str, *arguments: str, show: Callable[[str], None] | None = None, **extra: Any) -> Done:
         """Run a playbook to its end; ``show`` gets every line of its output as it comes."""
@@ -212,28 +194,15 @@ class Site:
         status = process.wait()
         return Done(status, "".join(lines), time.monotonic() - began)
 
-    def answer(self, path: str = "/") -> tuple[str, str]:
-        """Colour and version that answer a client now."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=10)
-        try:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            response.read()
-            return response.getheader("X-Bluegreen-Colour") or "", response.getheader("X-App-Version") or ""
-        finally:
-            connection.close()
-
     def stop(self) -> None:
-        """End what the playbooks have started: applications, HAProxy; then the folder goes."""
+        """End what the playbooks have started: applications, routers; then the folder goes."""
         for name in self.app_ports:
             root = self.folder / "hosts" / name
             if (root / "current").exists():
                 words = ["stop", "--root", str(root), "--name", "shop", "--port", str(self.app_ports[name])]
                 subprocess.run([root / "current" / "appctl", *words], check=False, stdout=subprocess.DEVNULL)
-        with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
-            pid = int((self.folder / "run" / "pid").read_text(encoding="ascii"))
-            os.kill(pid, signal.SIGTERM)
-            wait_until(lambda: not Path(f"/proc/{pid}").exists() or _zombie(pid), "end of HAProxy")
+        for router in self.routers.values():
+            router.stop()
         self._folder.cleanup()
 
     def __enter__(self) -> Site:
@@ -241,8 +210,3 @@ class Site:
 
     def __exit__(self, *_failure: object) -> None:
         self.stop()
-
-
-def _zombie(pid: int) -> bool:
-    """Ended, and waiting for a parent that does not look: the first process of some containers."""
-    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z"
