@@ -8,7 +8,8 @@
 
 `--state FOLDER` (default build/hosts/manual) keeps the key, the names and the inventory of one set of
 hosts; different folders are different sets. A name that starts with `router`, `blue` or `green` puts a
-host into the group `routers`, `blue` or `green`.
+host into the group `routers`, `blue` or `green`. `up --disk router:/var/lib/turnout` gives each host whose
+name starts with `router` a small disk of its own there, which a test can fill; it outlives a power cut.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from subprocess import PIPE
 
@@ -34,6 +36,7 @@ STATES = HERE.parents[1] / "build/hosts"
 IMAGE = "localhost/turnout-host"
 GROUPS = {"router": "routers", "blue": "blue", "green": "green"}
 BOOT = 60  # seconds until a host must be up
+DISK = "size=1m,nr_inodes=4k"  # a small disk: tmpfs(5)
 PACKAGES = [
     "ca-certificates", "curl", "dbus", "haproxy", "iproute2", "nftables", "nginx", "openssh-server", "openssl",
     "procps", "python3", "python3-apt", "socat", "sudo", "systemd", "systemd-sysv",
@@ -215,8 +218,12 @@ def inventory(state: Path, prefix: str, addresses: dict[str, str]) -> dict[str, 
     return {"all": {"vars": variables, "children": groups}}
 
 
-def up(state: Path, names: list[str]) -> Path:
-    """Start hosts and wait until they are up; the path of their inventory."""
+def up(state: Path, names: list[str], disks: Sequence[tuple[str, str]] = ()) -> Path:
+    """Start hosts and wait until they are up; the path of their inventory.
+
+    Args:
+        disks: the start of a name, and where each host with such a name gets a small disk.
+    """
     tag, flags = image()
     down(state)
     state.mkdir(parents=True)
@@ -232,6 +239,7 @@ def up(state: Path, names: list[str]) -> Path:
     for name, address in addresses.items():
         own = [f"--name={prefix}-{name}", f"--hostname={name}", f"--network={prefix}"]
         own += [f"--ip={address}", f"--mac-address={mac(address)}"]
+        own += [f"--volume={make_disk(disk(state, name, at))}:{at}" for start, at in disks if name.startswith(start)]
         run("podman", "run", "--detach", *own, *common, tag, "/sbin/init")
     for name in names:
         wait_for_boot(f"{prefix}-{name}")
@@ -251,23 +259,63 @@ def load(state: Path) -> tuple[str, list[str]]:
     return known["prefix"], known["names"]
 
 
-def reboot(state: Path, name: str) -> None:
+def container(state: Path, name: str) -> str:
+    """The container that is the host."""
     prefix, names = load(state)
     if name not in names:
         raise HostError(f"there is no host {name}; there are {', '.join(names)}")
-    run("podman", "restart", "--time=0", f"{prefix}-{name}")
-    wait_for_boot(f"{prefix}-{name}")
+    return f"{prefix}-{name}"
+
+
+def init_pid(state: Path, name: str) -> int:
+    """The first process of a host that is up, as this machine numbers it: it has the host's namespaces."""
+    return int(run("podman", "inspect", "--format={{.State.Pid}}", container(state, name)))
+
+
+def reboot(state: Path, name: str) -> None:
+    run("podman", "restart", "--time=0", container(state, name))
+    wait_for_boot(container(state, name))
+
+
+def off(state: Path, name: str) -> None:
+    """A power cut: all processes end at once."""
+    run("podman", "kill", container(state, name))
+    run("podman", "wait", container(state, name))
+
+
+def on(state: Path, name: str) -> None:
+    run("podman", "start", container(state, name))
+    wait_for_boot(container(state, name))
+
+
+def disk(state: Path, name: str, at: str) -> Path:
+    """Where this machine has the small disk that a host has at the path `at`."""
+    return state / "disks" / name / at.strip("/")
+
+
+def make_disk(path: Path) -> Path:
+    path.mkdir(parents=True)
+    run("mount", "-t", "tmpfs", "-o", DISK, "turnout", path)
+    return path
+
+
+def disks(state: Path) -> list[Path]:
+    """The small disks of all hosts that are mounted on this machine."""
+    mounted = (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines())
+    return [Path(path) for path in mounted if path.startswith(f"{state}/disks/")]
 
 
 def down(state: Path) -> None:
     """Remove the hosts that `state` describes, if there are any, and `state`."""
     if (state / "set.json").exists():
         prefix, names = load(state)
-        for path in glob.glob(f"{ssh_socket(prefix)}*"):
-            run("ssh", "-o", f"ControlPath={path}", "-O", "exit", "any", check=False)
+        for control in glob.glob(f"{ssh_socket(prefix)}*"):
+            run("ssh", "-o", f"ControlPath={control}", "-O", "exit", "any", check=False)
         for name in names:
             run("podman", "rm", "--force", "--time=0", "--ignore", f"{prefix}-{name}")
         run("podman", "network", "rm", "--force", prefix, check=False)
+    for path in disks(state):
+        run("umount", path)
     shutil.rmtree(state, ignore_errors=True)
 
 
@@ -284,7 +332,9 @@ def main() -> int:
     parser.add_argument("--state", type=Path, default=STATES / "manual", metavar="FOLDER")
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("image")
-    actions.add_parser("up").add_argument("names", nargs="+")
+    starting = actions.add_parser("up")
+    starting.add_argument("names", nargs="+")
+    starting.add_argument("--disk", action="append", default=[], metavar="NAME:PATH")
     actions.add_parser("reboot").add_argument("name")
     actions.add_parser("down")
     actions.add_parser("clean")
@@ -294,7 +344,7 @@ def main() -> int:
         if options.action == "image":
             image()
         elif options.action == "up":
-            print(up(state, options.names).read_text(), end="")
+            print(up(state, options.names, [tuple(disk.split(":", 1)) for disk in options.disk]).read_text(), end="")
         elif options.action == "reboot":
             reboot(state, options.name)
         elif options.action == "down":
