@@ -34,8 +34,11 @@ options:
       - V(claimed) takes the next epoch and the lease for O(release). Nothing is done when that release is live already.
       - V(renewed) extends the lease and records O(phase).
       - V(healthy) waits until the router sees O(colour) healthy.
-      - V(staged) does all that can fail of a switch, and moves no traffic.
-      - V(switched) brings O(split) in force, durably, and confirms it.
+      - V(staged) does all that can fail of a switch, and moves no traffic. With O(at), it keeps what it has prepared and leaves a
+        process on the router that flips at that instant.
+      - V(committed) waits until that process has flipped, and fails when it has not.
+      - V(switched) brings O(split) in force, durably, and confirms it. With O(at), it confirms what was flipped then; a flip
+        that is not confirmed within O(confirm_within) is taken back by the router itself.
       - V(drained) waits until nothing is in flight on O(colour).
       - V(settled) makes the candidate stable. The old colour stays the rollback target for O(window_seconds).
       - V(rolled_back) sends all traffic to the stable colour, after V(settled) to the rollback target. It claims a newer epoch by
@@ -49,6 +52,7 @@ options:
       - renewed
       - healthy
       - staged
+      - committed
       - switched
       - drained
       - settled
@@ -59,7 +63,7 @@ options:
   split:
     description:
       - "Weights in percent by colour, for example V({green: 25}). A colour that is left out gets the rest."
-      - Required for O(state=switched) and O(state=staged).
+      - Required for O(state=switched), O(state=staged) and O(state=committed).
     type: dict
   sticky:
     description:
@@ -88,6 +92,8 @@ options:
       - The fencing token that O(state=claimed) returned. A task with an older one is refused.
       - O(state=rolled_back) needs none. With one, it is refused when a newer run has claimed the service.
       - Without it, O(state=switched) claims the next epoch by itself, and is refused while another run holds the lease.
+      - With O(state=claimed), the epoch to claim, when all routers of a fleet shall have the same one. It must be newer than the
+        router's.
     type: int
   run:
     description:
@@ -125,7 +131,8 @@ options:
     type: int
   timeout:
     description:
-      - Seconds to wait with O(state=healthy) and O(state=drained), and for each request to O(confirm_url).
+      - Seconds to wait with O(state=healthy), O(state=drained) and, after O(at), O(state=committed), and for each request to
+        O(confirm_url).
     type: float
     default: 60.0
   interval:
@@ -149,6 +156,30 @@ options:
       - An C(http://) URL of the service as reached from the router. After a switch, every answer to a few requests must come
         from a colour that has traffic.
     type: str
+  at:
+    description:
+      - The instant of a flip, in seconds since the Unix epoch by the router's clock. With O(state=staged), O(state=committed) and
+        O(state=switched).
+      - The C(clock_offset) that every task returns is the router's clock minus that of the control node, in seconds.
+    type: float
+  confirm_within:
+    description:
+      - Seconds after O(at) within which O(state=switched) must come, or the router takes the flip back.
+    type: float
+    default: 15.0
+  drift:
+    description:
+      - What O(state=claimed) does when the router does something else than its journal says, or when its journal is older than
+        O(reference).
+      - V(fail) refuses. V(adopt) takes what is in force as the truth. V(overwrite) brings back what the newest journal says.
+      - A rollback is never hindered by drift.
+    type: str
+    choices: [fail, adopt, overwrite]
+    default: fail
+  reference:
+    description:
+      - The newest journal of the fleet, as the C(_info) modules return it, with O(state=claimed).
+    type: dict
   force:
     description:
       - Override the health and lease guards. The journal records what was overridden.

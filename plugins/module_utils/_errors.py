@@ -101,6 +101,12 @@ class Refused(TurnoutError):
     reason = "refused"
 
 
+class Drifted(Refused):
+    """The router does not do what its journal, or the journals of the other routers, say."""
+
+    reason = "drift"
+
+
 class NothingToRollBack(Refused):
     """There is no earlier release to go back to."""
 
@@ -111,6 +117,12 @@ class NotInForce(TurnoutError):
     """A split was set and is not what the router answers."""
 
     reason = "not_in_force"
+
+
+class TooLate(TurnoutError):
+    """The instant at which all routers were to flip is over: this one did not."""
+
+    reason = "too_late"
 
 
 class TimedOut(TurnoutError):

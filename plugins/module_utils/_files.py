@@ -15,6 +15,7 @@ from typing import Callable
 
 from ._errors import Busy, StorageError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _REMEDIES = {
     errno.ENOSPC: "free space on that file system, then run again",
     errno.EDQUOT: "raise the quota of that file system, then run again",
@@ -55,13 +56,20 @@ class PreparedFile:
     def __init__(self, path: str, suffix: str = ".next") -> None:
         self.path = path
         self.prepared = path + suffix
+        self._in_place: bytes | None = None
 
     def exists(self) -> bool:
         """A prepared file lies there: this run's, or one that a crash left."""
         return os.path.exists(self.prepared)
 
-    def write(self, text: str) -> None:
-        """Write and sync the new content, with the owner, group and mode of the file it will replace."""
+    def write(self, text: str, urgent: bool = False) -> None:
+        """Write and sync the new content, with the owner, group and mode of the file it will replace.
+
+        Args:
+            text: the new content.
+            urgent: on a full disk, keep it in memory: :meth:`publish` then overwrites the old file in place, which needs no
+                new block as long as the new content is not much longer.
+        """
         self.discard()
         try:
             fd = os.open(self.prepared, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o660)
@@ -75,6 +83,9 @@ class PreparedFile:
                 os.close(fd)
         except OSError as error:
             self.discard()
+            if urgent and error.errno in FULL and os.path.exists(self.path):
+                self._in_place = text.encode(errors="surrogateescape")
+                return
             raise storage_error("writing", self.prepared, error) from error
 
     def _copy_owner(self, fd: int) -> None:
@@ -91,21 +102,47 @@ class PreparedFile:
                 os.fchown(fd, like.st_uid if os.geteuid() == 0 else -1, like.st_gid)
 
     def publish(self) -> None:
-        """Put the prepared file in force: one rename, synced."""
+        """Put the prepared file in force, durably."""
+        self.rename()
+        self.sync()
+
+    def rename(self) -> None:
+        """Put the prepared file in force; durable after :meth:`sync`."""
         try:
-            os.rename(self.prepared, self.path)
+            if self._in_place is None:
+                os.rename(self.prepared, self.path)
+            else:
+                _overwrite(self.path, self._in_place)
+                self._in_place = None
+        except OSError as error:
+            raise storage_error("replacing", self.path, error) from error
+
+    def sync(self) -> None:
+        """Make :meth:`rename` durable."""
+        try:
             sync_directory(os.path.dirname(self.path))
         except OSError as error:
             raise storage_error("replacing", self.path, error) from error
 
     def discard(self) -> None:
         """Remove the prepared file; nothing when there is none."""
+        self._in_place = None
         try:
             os.unlink(self.prepared)
         except FileNotFoundError:
             pass
         except OSError as error:
             raise storage_error("removing", self.prepared, error) from error
+
+
+def _overwrite(path: str, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.pwrite(fd, data, 0)
+        os.ftruncate(fd, len(data))
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def sync_directory(path: str) -> None:

@@ -83,9 +83,9 @@ class JournalFile:
                 f"'turnout switch {self._service} <colour>=100 --force' writes a new journal and keeps the old one",
             ) from error
 
-    def prepare(self, journal: Journal) -> None:
-        """Write what :meth:`publish` will put in force."""
-        self._next.write(encode(journal))
+    def prepare(self, journal: Journal, urgent: bool = False) -> None:
+        """Write what :meth:`publish` will put in force; ``urgent``: on a full disk, in the place of the old one."""
+        self._next.write(encode(journal), urgent)
 
     def publish(self, expected_epoch: int) -> None:
         """Put the prepared journal in force, when the one in force still has ``expected_epoch`` (-1: none).

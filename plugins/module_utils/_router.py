@@ -116,6 +116,11 @@ class Routing:
         """``{"blue": percent, "green": percent, "sticky": word}``."""
         return {**self.split.as_dict(), "sticky": self.sticky}
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Routing:
+        """Build a routing from what :meth:`as_dict` gave; ``LookupError``, ``ValueError`` or ``BadInput`` when it is damaged."""
+        return cls(Split(data["green"]), STICKY[STICKY.index(data["sticky"])])
+
     def __str__(self) -> str:
         return str(self.split) + ("" if self.sticky == "none" else f", sticky by {self.sticky}")
 
@@ -242,14 +247,14 @@ class Journal:
 
     @classmethod
     def _from_fields(cls, data: dict[str, Any]) -> Journal:
-        routing, lease = data["routing"], data["lease"]
+        lease = data["lease"]
         optional = {name: data[name] for name in ("candidate", "rollback_to") if data[name] is not None}
         for name, colour in {**optional, "stable": data["stable"]}.items():
             known_colour(colour, name)
         return cls(
             service=str(data["service"]),
             stable=data["stable"],
-            routing=Routing(Split(routing["green"]), STICKY[STICKY.index(routing["sticky"])]),
+            routing=Routing.from_dict(data["routing"]),
             epoch=_counted(data["epoch"]),
             candidate=data["candidate"],
             release=None if data["release"] is None else _text(data["release"]),
@@ -287,6 +292,66 @@ def _text(value: Any) -> str:
 
 
 @dataclass(frozen=True)
+class Pending:
+    """A flip that a process on the router makes at an instant, and takes back unless the run confirms it in time.
+
+    Args:
+        epoch: of the run that asked for it.
+        run: id of that run.
+        at: when to flip, seconds since the Unix epoch by the router's clock.
+        revert_at: when to take it back, by the same clock.
+        target: the routing that the flip puts in force.
+        former: the routing that it takes away.
+        flipped_at: when it was in force; None before.
+        flip_ms: how long the flip took.
+        error: why it was not made, or not taken back.
+    """
+
+    epoch: int
+    run: str
+    at: float
+    revert_at: float
+    target: Routing
+    former: Routing
+    flipped_at: float | None = None
+    flip_ms: float | None = None
+    error: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**vars(self), "target": self.target.as_dict(), "former": self.former.as_dict()}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Pending:
+        """Build one from what :meth:`as_dict` gave.
+
+        Raises:
+            JournalError: the record is damaged.
+        """
+        try:
+            routings = {name: Routing.from_dict(data[name]) for name in ("target", "former")}
+            return cls(**{**data, **routings})
+        except (AttributeError, LookupError, TypeError, ValueError, BadInput) as error:
+            raise JournalError(f"it is damaged: {type(error).__name__}: {error}") from error
+
+
+class PendingStore(ABC):
+    """Where a router keeps its one pending flip. Whoever finds another record than his own, or none, was cancelled."""
+
+    @abstractmethod
+    def load(self) -> Pending | None:
+        """The record, or None."""
+
+    @abstractmethod
+    def store(self, pending: Pending, urgent: bool = False) -> None:
+        """Put it in place of the one that is there; ``urgent`` as for :meth:`Router.stage`."""
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Remove it; nothing when there is none."""
+
+
+@dataclass(frozen=True)
 class Capabilities:
     """What a kind of router can do; the engine asks for these and never for a kind's name.
 
@@ -318,6 +383,7 @@ class Observation:
         journal: the record, or None when there is none or it can not be read.
         journal_error: why it can not be read.
         interrupted: a change was prepared and not finished.
+        pending: a flip that waits for its instant, or for the run's confirmation.
         doubts: what was found that is not as it should be, one text each.
     """
 
@@ -329,6 +395,7 @@ class Observation:
     journal: Journal | None = None
     journal_error: JournalError | None = None
     interrupted: bool = False
+    pending: Pending | None = None
     doubts: tuple[str, ...] = ()
 
     def where(self) -> str:
@@ -343,9 +410,11 @@ class Router(ABC):
 
     Attributes:
         name: the inventory name of the router, for messages.
+        pending: where a flip that is to be made at an instant is kept; None when this kind can not make one by itself.
     """
 
     name: str
+    pending: PendingStore | None = None
 
     @abstractmethod
     def capabilities(self) -> Capabilities:
@@ -360,10 +429,13 @@ class Router(ABC):
         """Look, and change nothing."""
 
     @abstractmethod
-    def stage(self, routing: Routing | None, journal: Journal) -> None:
+    def stage(self, routing: Routing | None, journal: Journal, urgent: bool = False) -> None:
         """Do everything that can fail, and nothing that acts: validate, write what is inert.
 
-        ``routing`` is None when only the journal changes.
+        Args:
+            routing: what shall be in force; None when only the journal changes.
+            journal: what shall be stored.
+            urgent: a way back, that a full disk must not hinder: rather overwrite in place than refuse.
         """
 
     @abstractmethod

@@ -18,6 +18,7 @@ _PARTS = (
     "_errors.py",
     "_files.py",
     "_journal_file.py",
+    "_pending_file.py",
     "_router.py",
     "_traffic/*.py",
     "_haproxy/*.py",

@@ -20,6 +20,8 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._router import (
     Capacity,
     Journal,
     Observation,
+    Pending,
+    PendingStore,
     Router,
     Routing,
     Split,
@@ -49,6 +51,7 @@ class World:
         journal: the record's text.
         next_routing: prepared and not published.
         next_journal: prepared and not published, its text.
+        pending: a flip that waits for its instant, or for its run.
         capacity: for each colour.
         in_flight: for each colour.
         now: seconds since the Unix epoch.
@@ -62,6 +65,7 @@ class World:
     journal: str | None = None
     next_routing: Routing | None = None
     next_journal: str | None = None
+    pending: Pending | None = None
     capacity: dict[str, Capacity] = field(default_factory=lambda: dict.fromkeys(COLOURS, HEALTHY))
     in_flight: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COLOURS, 0))
     now: float = NOON
@@ -105,6 +109,23 @@ class World:
         return Clock(now=lambda: self.now, monotonic=lambda: self.now, sleep=self.sleep)
 
 
+class MemoryPending(PendingStore):
+    """The pending flip of a :class:`World`."""
+
+    def __init__(self, world: World, step: Callable[[str], None]) -> None:
+        self._world, self._step = world, step
+
+    def load(self) -> Pending | None:
+        return self._world.pending
+
+    def store(self, pending: Pending, urgent: bool = False) -> None:
+        self._step("pending")
+        self._world.pending = pending
+
+    def remove(self) -> None:
+        self._world.pending = None
+
+
 class MemoryRouter(Router):
     """One run's way to a :class:`World`.
 
@@ -129,6 +150,7 @@ class MemoryRouter(Router):
         self._world = world
         self._fault, self._at, self._at_step = fault, at, at_step
         self._can = can or Capabilities(cuts=True)
+        self.pending = MemoryPending(world, self._step)
         self.struck = False
         self.steps: list[str] = []
 
@@ -172,11 +194,12 @@ class MemoryRouter(Router):
             journal=journal,
             journal_error=journal_error,
             interrupted=world.next_journal is not None,
+            pending=world.pending,
             doubts=() if in_force else ("processes disagree",),
         )
 
-    def stage(self, routing: Routing | None, journal: Journal) -> None:
-        self._step("stage")
+    def stage(self, routing: Routing | None, journal: Journal, urgent: bool = False) -> None:
+        self._step("stage urgently" if urgent else "stage")
         if routing is not None:
             self._world.next_routing = routing
             self._step("stage routing")

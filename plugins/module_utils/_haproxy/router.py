@@ -17,6 +17,7 @@ from .._clock import SYSTEM, Clock
 from .._errors import JournalError, NotConfigured, NotInForce, SocketError
 from .._files import PreparedFile, locked, read_text
 from .._journal_file import JournalFile
+from .._pending_file import PendingFile
 from .._router import COLOURS, Capabilities, Capacity, Journal, Observation, Router, Routing
 from . import mapfile, stats
 from .options import HAProxyOptions
@@ -49,6 +50,7 @@ class HAProxyRouter(Router):
         self._service = service
         self._options = options
         self._clock = clock
+        self.pending: PendingFile = PendingFile(options.state_dir, service)
         self._journal = JournalFile(options.state_dir, service)
         self._map = PreparedFile(options.map_file)
 
@@ -83,20 +85,21 @@ class HAProxyRouter(Router):
             journal=journal,
             journal_error=journal_error,
             interrupted=self._journal.interrupted,
+            pending=self.pending.load(),
             doubts=fleet.doubts + doubts,
         )
 
-    def stage(self, routing: Routing | None, journal: Journal) -> None:
+    def stage(self, routing: Routing | None, journal: Journal, urgent: bool = False) -> None:
         """Prove the sockets' level, write map and journal beside those in force."""
         if routing is not None:
             for process in self._fleet().current:
                 process.require_admin()
             text = self._map_text()
             mapfile.decode(self._service, mapfile.parse(text), self._options.map_file)
-            self._map.write(mapfile.replace(text, mapfile.encode(self._service, routing)))
+            self._map.write(mapfile.replace(text, mapfile.encode(self._service, routing)), urgent)
         elif self._map.exists():
             self._map.discard()  # of a change that was interrupted; whoever holds the lock is the only one at work
-        self._journal.prepare(journal)
+        self._journal.prepare(journal, urgent)
 
     def discard(self) -> None:
         """Remove the prepared files."""
@@ -105,7 +108,7 @@ class HAProxyRouter(Router):
 
     def commit(self, routing: Routing) -> None:
         """Rename the map file, then set the value in every process, until no process is left that was not told."""
-        self._map.publish()
+        self._map.rename()
         values = mapfile.encode(self._service, routing)
         commands = [f"set map {self._options.map_file} {key} {value}" for key, value in values.items()]
         told: set[Process] = set()
@@ -113,6 +116,7 @@ class HAProxyRouter(Router):
             fleet = self._fleet()
             untold = [process for process in fleet.all if process not in told]
             if not untold:
+                self._map.sync()  # last: what a power failure could lose until then is the whole flip, not a part of it
                 return
             for process in untold:
                 self._tell(process, commands)

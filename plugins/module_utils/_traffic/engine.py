@@ -5,16 +5,23 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
 from .._clock import SYSTEM, Clock
 from .._errors import BadInput, Refused, TimedOut, TurnoutError, Unhealthy
-from .._router import Observation, Router, Routing
-from .confirm import confirm_at
+from .._router import Observation, Pending, Router
+from .drift import drifted
+from .flip import flip, stage
 from .guards import need_epoch, need_journal, need_routing
+from .instant import Detach, armed, cancel, detached
 from .plan import Change, plan
 from .request import Request
+
+# These change no traffic: a flip that waits for its confirmation goes on waiting.
+KEEPS_PENDING = ("present", "renewed", "staged")
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,7 @@ class Outcome:
         left: what is still in flight, for ``drained``.
         done: False when a wait ended with its time and that was to be reported only.
         flip_ms: how long the commit took, milliseconds.
+        flipped_at: when it was in force, seconds since the Unix epoch by the router's clock.
     """
 
     seen: Observation
@@ -38,12 +46,13 @@ class Outcome:
     left: int | None = None
     done: bool = True
     flip_ms: float | None = None
+    flipped_at: float | None = None
 
     def as_result(self, router: Router) -> dict[str, Any]:
         """The module's return values, the same for every kind of router."""
         result: dict[str, Any] = {"changed": self.changed, "done": self.done, **describe(router, self.seen)}
         result["msg"] = f"{router.name}: {self.note}" if self.note else f"{router.name}: traffic is {self.seen.where()}"
-        for name in ("diff", "left", "flip_ms"):
+        for name in ("diff", "left", "flip_ms", "flipped_at"):
             if getattr(self, name) is not None:
                 result[name] = getattr(self, name)
         return result
@@ -63,6 +72,8 @@ def describe(router: Router, seen: Observation) -> dict[str, Any]:
         "journal_error": str(seen.journal_error) if seen.journal_error else None,
         "epoch": journal.epoch if journal else None,
         "interrupted": seen.interrupted,
+        "pending": seen.pending.as_dict() if seen.pending else None,
+        "drift": drifted(seen),
         "doubts": list(_doubts(seen)),
         "clock": seen.clock,
     }
@@ -72,14 +83,31 @@ def _doubts(seen: Observation) -> tuple[str, ...]:
     doubts = seen.doubts
     if seen.in_force != seen.durable:
         doubts += (f"traffic is {seen.where()}, but after a restart it would be {seen.durable}",)
+    if seen.pending is not None:
+        return (*doubts, _waiting(seen, seen.pending))
     if seen.journal is not None and seen.in_force is not None and seen.journal.routing != seen.in_force:
         cause = "a change was interrupted" if seen.interrupted else "changed by hand, or a change was interrupted"
         doubts += (f"traffic is {seen.in_force}, the journal says {seen.journal.routing}: {cause}",)
     return doubts
 
 
-def run(request: Request, router: Router, clock: Clock = SYSTEM) -> Outcome:
+def _waiting(seen: Observation, pending: Pending) -> str:
+    if pending.error:
+        return f"the flip to {pending.target} failed: {pending.error}"
+    if pending.flipped_at is None:
+        return f"a flip to {pending.target} is due in {pending.at - seen.clock:.1f} s"
+    left = pending.revert_at - seen.clock
+    return f"the flip to {pending.target} waits for its run, and is taken back in {left:.0f} s if that does not confirm it"
+
+
+def run(request: Request, router: Router, clock: Clock = SYSTEM, detach: Detach = detached) -> Outcome:
     """Bring the router to the state that is asked for.
+
+    Args:
+        request: the task.
+        router: where.
+        clock: its clock.
+        detach: how work is left behind on the router when the task has ended.
 
     Raises:
         TurnoutError: it was not done; the message names the router and where the traffic is now.
@@ -90,6 +118,12 @@ def run(request: Request, router: Router, clock: Clock = SYSTEM) -> Outcome:
             return _wait_healthy(request, router, clock)
         if request.state == "drained":
             return _wait_drained(request, router, clock)
+        if request.state == "committed":
+            return _wait_committed(request, router, clock)
+        if request.state == "staged" and request.at is not None:
+            return _arm(request, router, clock, detach)
+        if request.state == "rolled_back" and not request.check_mode:
+            cancel(request, router)
         with router.exclusive():
             return _change(request, router, clock)
     except TurnoutError as error:
@@ -103,6 +137,8 @@ def _check_capabilities(request: Request, router: Router) -> None:
         raise BadInput("this kind of router can only switch, not divide traffic", "use weights 0 and 100")
     if request.sticky not in (None, "none") and not can.sticky:
         raise BadInput("this kind of router can not keep clients on a colour", "use sticky: none")
+    if request.at is not None and router.pending is None:
+        raise BadInput("this kind of router can not flip at an instant by itself", "leave at out")
     if request.shutdown_sessions and not can.cuts:
         raise BadInput("this kind of router can not end sessions", "leave shutdown_sessions out")
 
@@ -119,14 +155,18 @@ def _change(request: Request, router: Router, clock: Clock) -> Outcome:
     change = plan(request, seen)
     rehearsal = request.state == "staged"
     if change.needed and not request.check_mode:
-        _stage(router, change)
+        stage(request, router, change)
         if rehearsal:
             router.discard()
-    if not change.needed or rehearsal:
+    if rehearsal:
         return Outcome(seen, note=change.note, diff=change.diff())
     flip_ms = None
-    if not request.check_mode:
+    if change.needed and not request.check_mode:
         flip_ms = _apply(request, router, change, clock)
+    if seen.pending is not None and request.state not in KEEPS_PENDING and not request.check_mode:
+        _forget_pending(router)
+    if not change.needed:
+        return Outcome(seen, note=change.note, diff=change.diff())
     after = replace(
         seen,
         in_force=change.routing or seen.in_force,
@@ -134,16 +174,25 @@ def _change(request: Request, router: Router, clock: Clock) -> Outcome:
         journal=change.journal,
         journal_error=None,
         interrupted=False,
+        pending=seen.pending if request.state in KEEPS_PENDING else None,
     )
     return Outcome(after, changed=True, note=change.note, diff=change.diff(), flip_ms=flip_ms)
 
 
-def _stage(router: Router, change: Change) -> None:
-    try:
-        router.stage(change.routing if change.moves_traffic else None, change.journal)
-    except TurnoutError:
-        router.discard()
-        raise
+def _forget_pending(router: Router) -> None:
+    if router.pending is not None:
+        router.pending.remove()
+
+
+def _arm(request: Request, router: Router, clock: Clock, detach: Detach) -> Outcome:
+    """Stage, and leave the flip to a process that stays on the router; it holds the router until the instant."""
+    with ExitStack() as held:
+        held.enter_context(router.exclusive())
+        seen = router.observe()
+        change = plan(request, seen)
+        if change.moves_traffic and not request.check_mode:
+            detach(armed(request, router, change, clock, held))
+    return Outcome(seen, note=change.note, diff=change.diff())
 
 
 def _apply(request: Request, router: Router, change: Change, clock: Clock) -> float | None:
@@ -155,7 +204,7 @@ def _apply(request: Request, router: Router, change: Change, clock: Clock) -> fl
         router.store(change.journal, expected)
     try:
         if change.routing is not None and change.moves_traffic:
-            flip_ms = _commit(request, router, change, change.routing, clock)
+            flip_ms = flip(request, router, change, change.routing, clock).ms
     except TurnoutError as error:
         error.details["changed"] = fence_first
         raise
@@ -164,39 +213,7 @@ def _apply(request: Request, router: Router, change: Change, clock: Clock) -> fl
     return flip_ms
 
 
-def _commit(request: Request, router: Router, change: Change, routing: Routing, clock: Clock) -> float:
-    """Flip and confirm; on any doubt put the former routing back before the error goes up."""
-    started = clock.monotonic()
-    try:
-        router.commit(routing)
-        flip_ms = (clock.monotonic() - started) * 1000
-        router.confirm(routing)
-        if request.confirm_url:
-            confirm_at(request.confirm_url, routing.split, timeout=request.timeout)
-        return round(flip_ms, 3)
-    except TurnoutError as error:
-        if request.state != "rolled_back":  # away from a bad release, forward is the only good direction
-            _compensate(router, change, error)
-        raise
-
-
-def _compensate(router: Router, change: Change, error: TurnoutError) -> None:
-    before = change.seen.in_force
-    if before is None:
-        router.discard()
-        return
-    try:
-        router.stage(before, change.seen.journal or change.journal)
-        router.commit(before)
-        router.confirm(before)
-        error.message += f". The former split was put back: {before}"
-    except TurnoutError as second:
-        error.message += f". Putting {before} back failed as well: {second.message}"
-    finally:
-        router.discard()
-
-
-def _wait(request: Request, clock: Clock, ask: Callable[[], Outcome | None]) -> Outcome | None:
+def _wait(request: Request, clock: Clock, ask: Callable[[], _Answer | None]) -> _Answer | None:
     """Ask until there is an answer or the time is over; None means over."""
     deadline = clock.monotonic() + request.timeout
     while True:
@@ -227,6 +244,27 @@ def _wait_healthy(request: Request, router: Router, clock: Clock) -> Outcome:
     if request.on_timeout == "report" or request.check_mode:
         return Outcome(seen, note=note, done=False)
     raise Unhealthy(f"{note} within {round(request.timeout, 1):g} s", "look at those servers, then run again")
+
+
+def _wait_committed(request: Request, router: Router, clock: Clock) -> Outcome:
+    """Until the process on the router has flipped, or has said why not."""
+    if request.check_mode or router.pending is None:
+        return Outcome(router.observe(), note="nothing is staged in check mode")
+    store, at = router.pending, request.at or 0.0
+
+    def decided() -> bool | None:
+        pending = store.load()
+        return pending is None or pending.at != at or bool(pending.error) or pending.flipped_at is not None or None
+
+    _wait(replace(request, timeout=max(at - clock.now(), 0) + request.timeout), clock, decided)
+    seen = router.observe()
+    _still_mine(request, seen)
+    pending = seen.pending
+    if pending is not None and pending.at == at and pending.flipped_at is not None:
+        note = f"traffic is {seen.where()}"
+        return Outcome(seen, changed=True, note=note, flip_ms=pending.flip_ms, flipped_at=pending.flipped_at)
+    plan(replace(request, state="switched"), seen)  # says what is wrong, unless it was in force before
+    return Outcome(seen, note=f"traffic is {seen.where()} already")
 
 
 def _wait_drained(request: Request, router: Router, clock: Clock) -> Outcome:

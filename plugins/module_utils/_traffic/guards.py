@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from .._errors import Fenced, JournalError, LeaseHeld, Refused, Unhealthy
+from .._errors import Fenced, JournalError, LeaseHeld, NotInForce, Refused, Unhealthy
 from .._router import COLOURS, Journal, Observation, Routing, other
 from .request import Request
 
@@ -41,8 +41,8 @@ def need_routing(seen: Observation) -> Routing:
 def need_epoch(request: Request, journal: Journal) -> Journal:
     """The journal, when this run's epoch is the newest (I5)."""
     if request.epoch == journal.epoch:
-        return journal
-    if request.check_mode and request.epoch == journal.epoch + 1:
+        return _need_run(request, journal)
+    if request.check_mode and request.epoch is not None and request.epoch > journal.epoch:
         # The claim was only checked as well: go on from what it would have written.
         return replace(journal, epoch=request.epoch, candidate=journal.candidate or other(journal.stable))
     if request.epoch is None or request.epoch < journal.epoch:
@@ -57,10 +57,45 @@ def need_epoch(request: Request, journal: Journal) -> Journal:
     )
 
 
+def _need_run(request: Request, journal: Journal) -> Journal:
+    """Two runs that claim the routers of a fleet at the same time may give the same number on different routers."""
+    lease = journal.lease
+    if lease is not None and request.run and lease.run != request.run and lease.run not in request.take_over:
+        raise Fenced(
+            f"epoch {request.epoch} was claimed here by another run: {lease.owner} (run {lease.run}, phase {journal.phase})",
+            "this run must not act here; run status.yml to see what is going on",
+        )
+    return journal
+
+
 def refuse_older(request: Request, seen: Observation) -> None:
     """A task that carries an epoch changes nothing once a newer one was claimed, whatever its state (I5)."""
     if request.epoch is not None and seen.journal is not None and request.epoch < seen.journal.epoch:
         need_epoch(request, seen.journal)
+
+
+def refuse_taken_epoch(request: Request, journal: Journal) -> None:
+    """A claim names its epoch when all routers of a fleet shall have the same one: somebody may have been faster."""
+    if request.epoch is not None and request.epoch <= journal.epoch:
+        raise Fenced(
+            f"epoch {request.epoch} can not be claimed: {journal.changed_by or 'another run'} has claimed {journal.epoch} "
+            f"(phase {journal.phase})",
+            "run it again; run status.yml to see what is going on",
+        )
+
+
+def need_flip(request: Request, seen: Observation, target: Routing) -> None:
+    """What was staged for an instant is in force, and was not taken back."""
+    pending = seen.pending
+    if pending is not None and pending.at == request.at and pending.flipped_at is not None and seen.in_force == target:
+        return
+    if seen.in_force == seen.durable == target:
+        return
+    raise NotInForce(
+        f"what was staged is not in force: traffic is {seen.where()}, expected {target}"
+        + (f" ({pending.error})" if pending is not None and pending.error else ""),
+        "the router takes a flip back that is not confirmed in time: roll the other routers back and release again",
+    )
 
 
 def hold_lease(request: Request, seen: Observation, journal: Journal) -> None:

@@ -13,16 +13,19 @@ from typing import Any, Callable
 
 from .._errors import BadInput, NothingToRollBack, Refused
 from .._router import Journal, Lease, Observation, Routing, Split, other
+from .drift import drifted, starting_point
 from .guards import (
     forced,
     hold_lease,
     need_candidate,
     need_capacity,
     need_epoch,
+    need_flip,
     need_journal,
     need_routing,
     need_window_over,
     refuse_older,
+    refuse_taken_epoch,
 )
 from .request import Request
 
@@ -117,9 +120,7 @@ def _known_release(request: Request, seen: Observation, journal: Journal) -> Cha
 
 
 def _claimed(request: Request, seen: Observation) -> Change:
-    journal = need_journal(request, seen)
-    # Processes that disagree are a flip that was interrupted: the claim brings back what was in force before it.
-    routing = seen.in_force or journal.routing
+    journal, routing = starting_point(request, seen, need_journal(request, seen))
     if _is_live(request, journal, routing):
         return Change(
             seen,
@@ -128,12 +129,13 @@ def _claimed(request: Request, seen: Observation) -> Change:
             note=f"release {request.release} is live on {journal.stable} already",
         )
     hold_lease(request, seen, journal)
+    refuse_taken_epoch(request, journal)
     candidate = request.colour or other(journal.stable)
     if candidate == journal.stable:
         raise Refused(f"{candidate} is the stable colour: it can not be the candidate", f"release to {other(candidate)}")
     mine = replace(
         journal,
-        epoch=journal.epoch + 1,
+        epoch=request.epoch or journal.epoch + 1,
         lease=Lease(request.run, request.owner, seen.clock + request.lease_seconds),
         routing=routing,
     )
@@ -181,9 +183,12 @@ def _switched(request: Request, seen: Observation) -> Change:
     if split is None:
         raise BadInput(f"state {request.state} needs split")
     target = Routing(split, request.sticky or (seen.in_force or journal.routing).sticky)
-    need_capacity(request, seen, target, default_percent=100)
     if request.epoch is not None:
         journal = need_epoch(request, journal)
+    if request.state == "switched" and request.at is not None:
+        need_flip(request, seen, target)
+    need_capacity(request, seen, target, default_percent=100)
+    if request.epoch is not None:
         need_candidate(journal)
         after = replace(
             journal,
@@ -265,9 +270,12 @@ def _rolled_back(request: Request, seen: Observation) -> Change:
             lease=None,
         ),
         target,
-        f"traffic goes from {seen.where()} back to {target}"
-        if seen.in_force != target
-        else f"traffic stays {target}; whatever release was under way is ended",
+        (
+            f"traffic goes from {seen.where()} back to {target}"
+            if seen.in_force != target
+            else f"traffic stays {target}; whatever release was under way is ended"
+        )
+        + (f" (found: {drifted(seen)})" if drifted(seen) else ""),
     )
 
 

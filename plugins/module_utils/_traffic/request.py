@@ -12,14 +12,16 @@ from typing import Any
 
 from .._errors import BadInput
 from .._journal_file import known_service
-from .._router import COLOURS, STICKY, Split, known_colour
+from .._router import COLOURS, STICKY, Journal, Split, known_colour
 
+DRIFT = ("fail", "adopt", "overwrite")
 STATES = (
     "present",
     "claimed",
     "renewed",
     "healthy",
     "staged",
+    "committed",
     "switched",
     "drained",
     "settled",
@@ -49,6 +51,10 @@ SPEC: dict[str, dict[str, Any]] = {
     "on_timeout": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
     "shutdown_sessions": {"type": "bool", "default": False},
     "confirm_url": {"type": "str"},
+    "at": {"type": "float"},
+    "confirm_within": {"type": "float", "default": 15.0},
+    "drift": {"type": "str", "choices": list(DRIFT), "default": "fail"},
+    "reference": {"type": "dict"},
     "force": {"type": "bool", "default": False},
 }
 
@@ -56,6 +62,7 @@ REQUIRED_IF = [
     ("state", "claimed", ["release"]),
     ("state", "switched", ["split"]),
     ("state", "staged", ["split"]),
+    ("state", "committed", ["split", "at"]),
     ("state", "healthy", ["colour"]),
     ("state", "drained", ["colour"]),
     ("state", "renewed", ["epoch"]),
@@ -88,6 +95,10 @@ class Request:
     on_timeout: str = "fail"
     shutdown_sessions: bool = False
     confirm_url: str | None = None
+    at: float | None = None
+    confirm_within: float = 15.0
+    drift: str = "fail"
+    reference: Journal | None = None
     force: bool = False
     check_mode: bool = False
 
@@ -110,6 +121,10 @@ class Request:
             known_colour(given["colour"])
         if given.get("sticky", "none") not in STICKY:
             raise BadInput(f"sticky {given['sticky']!r} is unknown: expected one of {', '.join(STICKY)}")
+        if given.get("drift", "fail") not in DRIFT:
+            raise BadInput(f"drift {given['drift']!r} is unknown: expected one of {', '.join(DRIFT)}")
+        if "reference" in given:
+            given["reference"] = Journal.from_dict(given["reference"])
         given["take_over"] = tuple(given.get("take_over", ()))
         request = cls(**given)
         request._check()
@@ -122,7 +137,7 @@ class Request:
                 raise BadInput(f"state {state} needs {' and '.join(missing)}")
         if self.min_healthy is not None and not 0 <= self.min_healthy <= 100:
             raise BadInput(f"min_healthy {self.min_healthy} is not a percent from 0 to 100")
-        for name in ("lease_seconds", "timeout", "interval"):
+        for name in ("lease_seconds", "timeout", "interval", "confirm_within"):
             if getattr(self, name) <= 0 or math.isnan(getattr(self, name)):
                 raise BadInput(f"{name} {getattr(self, name)} is not a positive number of seconds")
         if self.window_seconds < 0:

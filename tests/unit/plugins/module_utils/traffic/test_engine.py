@@ -31,7 +31,7 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._router import (
     Routing,
     Split,
 )
-from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import engine
+from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import engine, flip
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.engine import Outcome
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import Request
 from hypothesis import given, settings
@@ -229,8 +229,8 @@ class Releases(RuleBasedStateMachine):
         claimed = ask(world, "claimed", run="d", release=record.release).seen.journal
         assert claimed is not None
         assert claimed.epoch > record.epoch
-        ask(world, "switched", epoch=claimed.epoch, split={record.candidate: 100})
-        ask(world, "settled", epoch=claimed.epoch)
+        ask(world, "switched", run="d", epoch=claimed.epoch, split={record.candidate: 100})
+        ask(world, "settled", run="d", epoch=claimed.epoch)
         assert consistent(world).split == Split.all_on(record.candidate)
         assert world.record().stable == record.candidate
         assert world.record().rollback_to == record.stable
@@ -345,7 +345,7 @@ def test_a_client_that_sees_the_wrong_colour_puts_the_former_split_back(monkeypa
         asked.append((url, split, timeout))
         raise NotInForce("answered by blue")
 
-    monkeypatch.setattr(engine, "confirm_at", confirm_at)
+    monkeypatch.setattr(flip, "confirm_at", confirm_at)
     world = releasing("blue")
     before = world.copy()
     with refused(NotInForce, "put back"):

@@ -186,11 +186,13 @@ def test_a_colour_is_not_retired_before_every_restart_would_leave_it_alone():
 
 def test_what_a_colour_carries_follows_the_deployment():
     world = releasing("blue", lease=BOB, releases={"blue": "v1", "green": "v0"})
-    assert after(world, "renewed", epoch=1, phase="deploying").releases == {"blue": "v1"}
-    journal = after(world, "renewed", epoch=1, phase="deployed", lease_seconds=900)
+    assert after(world, "renewed", epoch=1, run="b", phase="deploying").releases == {"blue": "v1"}
+    journal = after(world, "renewed", epoch=1, run="b", phase="deployed", lease_seconds=900)
     assert journal.releases == {"blue": "v1", "green": "v2"}
     assert journal.lease == replace(BOB, until=NOON + 900)
-    assert after(world, "renewed", epoch=1).phase == "claimed"
+    assert after(world, "renewed", epoch=1, run="b").phase == "claimed"
+    with pytest.raises(Fenced, match="claimed here by another run: bob"):
+        change(world, "renewed", epoch=1, run="c")
 
 
 def test_stickiness_stays_unless_it_is_asked_for():
@@ -230,7 +232,7 @@ def test_a_settled_journal_says_what_is_in_force():
 
 
 def test_a_release_is_abandoned_only_before_its_traffic():
-    journal = after(releasing("blue", lease=BOB), "abandoned", epoch=1)
+    journal = after(releasing("blue", lease=BOB), "abandoned", epoch=1, run="b")
     assert (journal.candidate, journal.lease, journal.phase) == (None, None, "abandoned")
     with pytest.raises(Refused, match=r"traffic is 95% blue, 5% green") as caught:
         change(releasing("blue", {"green": 5}), "abandoned", epoch=1)

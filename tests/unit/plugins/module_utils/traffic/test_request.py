@@ -18,7 +18,7 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request
 
 FRAGMENT = router.ModuleDocFragment
 DOCUMENTED = {**yaml.safe_load(FRAGMENT.DOCUMENTATION)["options"], **yaml.safe_load(FRAGMENT.TRAFFIC)["options"]}
-ENOUGH: dict[str, Any] = {"service": "shop", "split": {"green": 100}, "colour": "green", "release": "v2", "epoch": 1}
+ENOUGH: dict[str, Any] = {"service": "shop", "split": {"green": 100}, "colour": "green", "release": "v2", "epoch": 1, "at": 1.5}
 
 
 def test_every_option_is_documented_as_it_is():
@@ -40,7 +40,7 @@ def test_defaults_are_the_same_by_every_way_in():
 
 
 def test_every_state_is_planned_or_waited_for():
-    assert set(STATES) == set(_PLANNERS) | {"healthy", "drained"}
+    assert set(STATES) == set(_PLANNERS) | {"healthy", "drained", "committed"}
     assert SPEC["state"]["choices"] == list(STATES)
 
 
