@@ -56,6 +56,28 @@ def test_every_kind_of_request_is_sent(haproxy: HAProxy, service: Service) -> No
     assert load.summary.lost == 0, load.summary.losses
 
 
+def test_http2_is_sent_where_a_port_takes_it_and_flips_lose_none_of_it(haproxy: HAProxy, service: Service) -> None:
+    profile = Profile(port=service.port, h2_port=service.port, rate=400, longest=2, kinds=("keepalive", "h2", "h2_stream"))
+    with LoadProcess(profile) as load:
+        for number in range(6):
+            wait_for_requests(load, load.progress().requests + 200)
+            flip(haproxy, 0 if number % 2 else 100)
+        wait_for_requests(load, load.progress().requests + 200)
+    summary = load.summary
+    assert (summary.lost, summary.refused) == (0, 0), summary.losses
+    seen = {kind: {answer.colour for answer in summary.answers if answer.kind == kind} for kind in profile.kinds}
+    assert seen == {kind: {"blue", "green"} for kind in profile.kinds}
+
+
+def test_http2_requests_of_a_backend_killed_hard_are_lost(haproxy: HAProxy, service: Service, apps: Apps) -> None:
+    kinds = ("h2", "h2_stream")
+    with LoadProcess(Profile(port=service.port, h2_port=service.port, rate=200, longest=2, kinds=kinds)) as load:
+        for app in apps.of("blue"):
+            app.kill()
+        wait_until(lambda: load.progress().lost > 20, "losses")
+    assert load.summary.lost_by_kind.keys() == set(kinds)
+
+
 def test_a_backend_killed_hard_is_counted_as_lost(haproxy: HAProxy, service: Service, apps: Apps) -> None:
     with LoadProcess(Profile(port=service.port, rate=500, longest=3)) as load:
         for app in apps.of("blue"):

@@ -5,7 +5,8 @@
 
 A request is lost when it gets a reset, no answer, a truncated body, any status but the expected one, a
 wrong checksum or echo, or a time-out. A connection that is closed before anything was sent on it loses
-nothing; one that is closed after that does.
+nothing; one that is closed after that does. What that means for the streams of an HTTP/2 connection is said in
+``tests.support.http2``; these clients are there when a port for them is given.
 """
 
 from __future__ import annotations
@@ -22,17 +23,23 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.support.net import HOST, REPOSITORY, end, short_directory, wait_until
 from tests.support.timeline import Answer, Loss, Progress, Summary, replace
 from tests.support.wire import OP_CLOSE, OP_TEXT, Connection, Exchange, LostError
 
-PACED = {"keepalive": 0.60, "new": 0.20, "post": 0.14, "session": 0.06}  # shares of the rate
-STEADY = {"slow": 4, "stream": 4, "websocket": 4}  # clients that are always busy with one long request
+if TYPE_CHECKING:
+    from tests.support.http2 import Session
+
+PACED = {"keepalive": 0.60, "new": 0.20, "post": 0.14, "session": 0.06, "h2": 0.25}  # parts of the rate
+STEADY = {"slow": 4, "stream": 4, "websocket": 4, "h2_stream": 4}  # clients that are always busy with one long request
 KINDS = (*PACED, *STEADY)
+HTTP2 = ("h2", "h2_stream")  # kinds that share connections
+PER_SESSION = 8  # clients on one of these
 STREAM_TRAILER = b"end-of-stream\n"
 FIRST_LOSSES = 20
 PER_CLIENT = 40  # paced requests per second that one client is asked for at most
@@ -40,9 +47,13 @@ PER_CLIENT = 40  # paced requests per second that one client is asked for at mos
 
 @dataclass(frozen=True)
 class Profile:
-    """What to send. ``rate`` is requests per second of all paced kinds together; times are in seconds."""
+    """What to send. ``rate`` is requests per second of all paced kinds together; times are in seconds.
+
+    ``h2_port`` takes HTTP/2 without TLS and upgrade; the kinds that need it are left out while it is 0.
+    """
 
     port: int
+    h2_port: int = 0
     host: str = HOST
     rate: float = 300.0
     seconds: float = 600.0
@@ -51,9 +62,13 @@ class Profile:
     kinds: tuple[str, ...] = KINDS
     preview: str = ""
 
+    def chosen(self, kinds: Mapping[str, float]) -> dict[str, float]:
+        """Those of the kinds that are asked for and possible."""
+        return {kind: kinds[kind] for kind in kinds if kind in self.kinds and (self.h2_port or kind not in HTTP2)}
+
 
 class Client:
-    """One user. Each ``<kind>`` method is one request of that kind."""
+    """One user of HTTP/1.1. Each ``<kind>`` method is one request of that kind."""
 
     def __init__(self, number: int, kind: str, profile: Profile, stopping: Callable[[], bool]) -> None:
         self.number, self.kind, self.profile, self.stopping = number, kind, profile, stopping
@@ -71,8 +86,7 @@ class Client:
     async def post(self, exchange: Exchange) -> None:
         body = os.urandom(random.randrange(1, 8192))
         await self.connection.request(exchange, "POST", "/echo", self.headers, body)
-        if json.loads(exchange.body)["sha256"] != hashlib.sha256(body).hexdigest():
-            raise LostError("checksum")
+        check_echo(exchange, body)
 
     async def session(self, exchange: Exchange) -> None:
         """Log in once; every later answer, of whichever colour, must know the user."""
@@ -90,10 +104,8 @@ class Client:
         await self.connection.request(exchange, "GET", f"/slow?ms={ms}", self.headers)
 
     async def stream(self, exchange: Exchange) -> None:
-        chunks = random.randrange(10, int(self.profile.longest * 10) + 1)
-        await self.connection.request(exchange, "GET", f"/stream?chunks={chunks}&ms=100", self.headers)
-        if not exchange.body.endswith(STREAM_TRAILER):
-            raise LostError("truncated stream")
+        await self.connection.request(exchange, "GET", stream_path(self.profile), self.headers)
+        check_stream(exchange)
 
     async def websocket(self, exchange: Exchange) -> None:
         """A conversation of 1 s up to ``longest``; the server may not end it."""
@@ -108,6 +120,44 @@ class Client:
         self.connection.close()
 
 
+class Http2Client:
+    """One user of HTTP/2, who shares a connection with others."""
+
+    def __init__(self, number: int, kind: str, profile: Profile, session: Session) -> None:
+        self.number, self.kind, self.profile, self.connection = number, kind, profile, session
+        self.headers = [("x-bluegreen-preview", profile.preview)] if profile.preview else []
+        self.request: Callable[[Exchange], Awaitable[None]] = getattr(self, kind)
+
+    async def h2(self, exchange: Exchange) -> None:
+        """A POST now and then, else a GET."""
+        if random.random() < 0.8:
+            await self.connection.request(exchange, "GET", "/", self.headers)
+            return
+        body = os.urandom(random.randrange(1, 8192))
+        await self.connection.request(exchange, "POST", "/echo", self.headers, body)
+        check_echo(exchange, body)
+
+    async def h2_stream(self, exchange: Exchange) -> None:
+        await self.connection.request(exchange, "GET", stream_path(self.profile), self.headers)
+        check_stream(exchange)
+
+
+def check_echo(exchange: Exchange, body: bytes) -> None:
+    """Raises LostError unless the whole body has arrived at the application."""
+    if json.loads(exchange.body)["sha256"] != hashlib.sha256(body).hexdigest():
+        raise LostError("checksum")
+
+
+def stream_path(profile: Profile) -> str:
+    return f"/stream?chunks={random.randrange(10, int(profile.longest * 10) + 1)}&ms=100"
+
+
+def check_stream(exchange: Exchange) -> None:
+    """Raises LostError unless the stream has come to its end."""
+    if not exchange.body.endswith(STREAM_TRAILER):
+        raise LostError("truncated stream")
+
+
 @dataclass
 class Load:
     """The running load: its clients and what they saw."""
@@ -117,26 +167,43 @@ class Load:
     answers: list[Answer] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     lost_by_kind: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
     stopping: bool = False
 
-    def clients(self) -> list[tuple[Client, float]]:
+    def clients(self) -> list[tuple[Client | Http2Client, float]]:
         """Every client with its interval in seconds between requests (0: the next one at once)."""
-        paced = {kind: share for kind, share in PACED.items() if kind in self.profile.kinds}
+        paced = self.profile.chosen(PACED)
         plan: list[tuple[str, float]] = []
         for kind, share in paced.items():
             rate = self.profile.rate * share / sum(paced.values())
             count = max(4, int(rate / PER_CLIENT) + 1)
             plan += [(kind, count / rate)] * count
-        plan += [(kind, 0.0) for kind, count in STEADY.items() if kind in self.profile.kinds for _n in range(count)]
-        return [
-            (Client(number, kind, self.profile, lambda: self.stopping), interval) for number, (kind, interval) in enumerate(plan)
-        ]
+        plan += [(kind, 0.0) for kind, count in self.profile.chosen(STEADY).items() for _n in range(int(count))]
+        return [*self.http1(plan), *self.http2(plan)]
 
-    async def once(self, client: Client) -> None:
+    def http1(self, plan: Sequence[tuple[str, float]]) -> Iterator[tuple[Client, float]]:
+        for number, (kind, interval) in enumerate(plan):
+            if kind not in HTTP2:
+                yield Client(number, kind, self.profile, lambda: self.stopping), interval
+
+    def http2(self, plan: Sequence[tuple[str, float]]) -> Iterator[tuple[Http2Client, float]]:
+        """Short and long requests are dealt out evenly, so that every connection has both."""
+        mine = [(number, *entry) for number, entry in enumerate(plan) if entry[0] in HTTP2]
+        if not mine:
+            return
+        from tests.support.http2 import Session  # the other kinds need no more than the standard library
+
+        profile = self.profile
+        sessions = [Session(profile.host, profile.h2_port, profile.timeout) for _n in range((len(mine) - 1) // PER_SESSION + 1)]
+        for place, (number, kind, interval) in enumerate(mine):
+            yield Http2Client(number, kind, profile, sessions[place % len(sessions)]), interval
+
+    async def once(self, client: Client | Http2Client) -> None:
         exchange, began = Exchange(), time.monotonic()
         try:
             await client.request(exchange)
         except (LostError, ValueError, LookupError) as error:
+            self.refused += exchange.refused
             why = str(error) if isinstance(error, LostError) else f"not understood: {error!r}"
             self.lost_by_kind[client.kind] += 1
             ms = round((time.monotonic() - began) * 1000, 1)
@@ -145,9 +212,10 @@ class Load:
             await asyncio.sleep(0.02)  # nobody hammers a router that is down
             return
         now = time.monotonic()
+        self.refused += exchange.refused
         self.answers.append(Answer(exchange.sent, now, client.kind, exchange.colour, exchange.version, client.number))
 
-    async def work(self, client: Client, interval: float) -> None:
+    async def work(self, client: Client | Http2Client, interval: float) -> None:
         """Keep to the pace; a client that fell behind does not catch up in a burst."""
         due = time.monotonic() + random.uniform(0, interval)
         while not self.stopping:
@@ -194,6 +262,7 @@ class Load:
             lost_by_kind=dict(self.lost_by_kind),
             losses=tuple(self.losses[:FIRST_LOSSES]),
             answers=tuple(self.answers),
+            refused=self.refused,
         )
 
 
@@ -227,7 +296,7 @@ class LoadProcess:
 
     def _options(self) -> list[str]:
         values = {**vars(self.profile), "kinds": ",".join(self.profile.kinds)}
-        return [word for name, value in values.items() for word in (f"--{name}", str(value))]
+        return [word for name, value in values.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
     def progress(self) -> Progress:
         return Progress.load(self.status)
@@ -272,6 +341,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     for name in ("rate", "seconds", "timeout", "longest"):
         parser.add_argument(f"--{name}", type=float, default=getattr(Profile, name))
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--h2-port", type=int, default=Profile.h2_port, help="takes HTTP/2 without TLS and upgrade")
     parser.add_argument("--kinds", type=lambda text: tuple(text.split(",")), default=KINDS, help=",".join(KINDS))
     parser.add_argument("--output", type=Path, required=True, help="JSON summary, written at the end")
     parser.add_argument("--status", type=Path, help="JSON progress, replaced twice a second")

@@ -43,7 +43,8 @@ class Loss:
 class Summary:
     """The result of a load. ``requests`` counts answers and losses; ``losses`` holds the first 20 only.
 
-    ``wall_offset`` is what to add to a monotonic time to get ``time.time()``.
+    ``wall_offset`` is what to add to a monotonic time to get ``time.time()``. ``refused`` counts the HTTP/2 requests that were
+    sent a second time, because the router had said that it had not processed them; they are no losses.
     """
 
     requests: int
@@ -55,6 +56,7 @@ class Summary:
     lost_by_kind: dict[str, int]
     losses: tuple[Loss, ...]
     answers: tuple[Answer, ...]
+    refused: int = 0
 
     @classmethod
     def load(cls, path: Path) -> Summary:
@@ -100,6 +102,11 @@ class Summary:
         """The last answer of a colour to a request sent before ``before``, by the time it was sent."""
         chosen = (answer for answer in self.answers if answer.colour == colour and answer.sent < before)
         return max(chosen, key=lambda answer: answer.sent, default=None)
+
+    @property
+    def rps(self) -> float:
+        """Requests per second, over the whole time of the load."""
+        return self.requests / self.seconds
 
     def strays(self, old: str, since: float, until: float = float("inf")) -> list[Answer]:
         """Answers of the old colour to requests sent after the switch had returned."""

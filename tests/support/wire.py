@@ -23,12 +23,16 @@ class LostError(Exception):
 
 @dataclass
 class Exchange:
-    """What is known about one request so far; it stays readable when the request is lost half-way."""
+    """What is known about one request so far; it stays readable when the request is lost half-way.
+
+    ``refused`` counts how often a router said that it has not processed it, and it was sent again (HTTP/2 only).
+    """
 
     sent: float = 0.0
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    refused: int = 0
 
     @property
     def colour(self) -> str:
