@@ -13,10 +13,11 @@ import shutil
 import socket
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils import _zipapp
 
@@ -31,6 +32,7 @@ SENTINEL = "turnout-answer:"
 LIMIT = 60.0
 
 Answer = dict[str, Any]
+Me = TypeVar("Me", bound="AnyRouter")
 
 
 @functools.lru_cache(maxsize=1)
@@ -45,68 +47,65 @@ def as_user(uid: int, gid: int, *groups: int) -> tuple[str, ...]:
     return "setpriv", f"--reuid={uid}", f"--regid={gid}", rest, "sh", "-c", 'exec "$@"', "sh"
 
 
-class Router:
-    """The HAProxies of one host, and the folders that bootstrap would make.
+class AnyRouter(ABC):
+    """The routers of one kind on one host, and the folders that bootstrap would make.
 
-    :param haproxies: what runs there; all read the map file of the first.
     :param service: the service that is meant when a call names none.
     """
 
-    def __init__(self, haproxies: Sequence[HAProxy], service: str = "shop", name: str = "router1") -> None:
-        self.haproxies, self.service, self.name = list(haproxies), service, name
+    kind: str
+
+    def __init__(self, service: str = "shop", name: str = "router1") -> None:
+        self.service, self.name = service, name
         self._folder = short_directory("rt")
         self.folder = Path(self._folder.name)
         self.state_dir = self.folder / "state"
         self.config = self.folder / "etc"
         self.turnout = self.folder / _zipapp.file_name()
-        self.map = self.haproxies[0].map
-        self._first_map = self.map.read_bytes()
         for folder in (self.state_dir, self.config):
             folder.mkdir()
         self.turnout.write_bytes(zipapp())
         self.turnout.chmod(0o750)
 
-    def __enter__(self) -> Router:
+    def __enter__(self: Me) -> Me:
         return self
 
     def __exit__(self, *failure: object) -> None:
         self._folder.cleanup()
 
     @property
-    def haproxy(self) -> HAProxy:
-        return self.haproxies[0]
+    @abstractmethod
+    def port(self) -> int:
+        """Where the service is for clients."""
+
+    @property
+    @abstractmethod
+    def options(self) -> Answer:
+        """The provider's options that lead to this router."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """All as it was at the start: no journal, the first split in force."""
+
+    @abstractmethod
+    def runtime(self) -> list[str]:
+        """What the router's processes have in memory, or say that they do."""
+
+    @abstractmethod
+    def folders(self) -> Iterable[Path]:
+        """Where the files are that a change writes."""
 
     @property
     def url(self) -> str:
-        return self.haproxy.services[self.service].url
-
-    @property
-    def port(self) -> int:
-        return self.haproxy.services[self.service].port
-
-    @property
-    def options(self) -> Answer:
-        """The provider's options that lead to this router."""
-        return {
-            "sockets": [str(path) for haproxy in self.haproxies for path in haproxy.sockets],
-            "master_sockets": [str(haproxy.master_socket) for haproxy in self.haproxies],
-            "map_file": str(self.map),
-            "state_dir": str(self.state_dir),
-        }
+        return f"http://{HOST}:{self.port}"
 
     @property
     def journal(self) -> Path:
         return self.state_dir / f"{self.service}.json"
 
-    def reset(self) -> None:
-        """All as it was at the start: no journal, the first map in force in every process."""
+    def empty_state(self) -> None:
         shutil.rmtree(self.state_dir)
         self.state_dir.mkdir()
-        self.map.write_bytes(self._first_map)
-        self.map.with_name(self.map.name + ".next").unlink(missing_ok=True)
-        for haproxy in self.haproxies:
-            for line in self._first_map.decode().splitlines():
-                assert haproxy.command(f"set map {self.map} {line}") == "\n"
 
     # -- the entry points
 
@@ -126,7 +125,7 @@ class Router:
     ) -> subprocess.Popen[str]:
         """Begin one call of the command, the way the `traffic` task makes it; ``prefix`` runs it as somebody else."""
         request = {
-            "kind": "haproxy",
+            "kind": self.kind,
             "router": self.name,
             "info": info,
             "check_mode": check,
@@ -150,11 +149,11 @@ class Router:
         """What the router knows about itself."""
         return self.do("present", info=True, **given)
 
-    def module(self, name: str = "haproxy_traffic", *, check: bool = False, diff: bool = False, **given: Any) -> Answer:
-        """The module in a process of its own, as Ansible runs it."""
+    def module(self, name: str = "", *, check: bool = False, diff: bool = False, **given: Any) -> Answer:
+        """The module in a process of its own, as Ansible runs it; by default the one that moves traffic."""
         flags = {"_ansible_check_mode": check, "_ansible_diff": diff}
         arguments = {"ANSIBLE_MODULE_ARGS": {"service": self.service, **self.options, **given, **flags}}
-        command = [sys.executable, "-m", f"{MODULES}.{name}"]
+        command = [sys.executable, "-m", f"{MODULES}.{name or f'{self.kind}_traffic'}"]
         done = subprocess.run(
             command, input=json.dumps(arguments), cwd=COLLECTIONS, capture_output=True, text=True, timeout=LIMIT, check=False
         )
@@ -171,28 +170,23 @@ class Router:
     def bootstrap(self, *services: str) -> None:
         """Make services known to the command."""
         for service in services or (self.service,):
-            record = {"kind": "haproxy", "router": self.name, "service": service, "options": self.options}
+            record = {"kind": self.kind, "router": self.name, "service": service, "options": self.options}
             (self.config / f"{service}.json").write_text(json.dumps(record), encoding="utf-8")
 
     # -- what is there
 
     def files(self) -> dict[str, tuple[bytes, int]]:
-        """Content and mode of every file beside map and journal; locks say nothing."""
+        """Content and mode of every file, and where every link leads; locks say nothing."""
         return {
-            str(path): (path.read_bytes(), path.stat().st_mode)
-            for folder in sorted({self.state_dir, self.map.parent})
+            str(path): (os.readlink(path).encode() if path.is_symlink() else path.read_bytes(), path.lstat().st_mode)
+            for folder in self.folders()
             for path in folder.iterdir()
-            if path.is_file() and path.suffix not in (".lock", ".log")
+            if (path.is_symlink() or path.is_file()) and path.suffix not in (".lock", ".log")
         }
 
     def leftovers(self) -> list[str]:
         """Prepared files that nobody has put in force."""
         return [path for path in self.files() if path.endswith(".next")]
-
-    def runtime(self) -> list[str]:
-        """The map in the memory of every HAProxy, without the addresses of its entries."""
-        answers = [haproxy.command(f"show map {self.map}") for haproxy in self.haproxies]
-        return ["\n".join(line.partition(" ")[2] for line in answer.splitlines()) for answer in answers]
 
     def colours(self, count: int = 5, url: str | None = None) -> Counter[str]:
         """Which colour answers ``count`` requests on one connection."""
@@ -202,6 +196,54 @@ class Router:
     def everything(self) -> tuple[object, ...]:
         """What a refused task may not change: files, memory, and what a client sees."""
         return self.files(), self.runtime(), set(self.colours())
+
+
+class Router(AnyRouter):
+    """The HAProxies of one host.
+
+    :param haproxies: what runs there; all read the map file of the first.
+    """
+
+    kind = "haproxy"
+
+    def __init__(self, haproxies: Sequence[HAProxy], service: str = "shop", name: str = "router1") -> None:
+        super().__init__(service, name)
+        self.haproxies = list(haproxies)
+        self.map = self.haproxies[0].map
+        self._first_map = self.map.read_bytes()
+
+    @property
+    def haproxy(self) -> HAProxy:
+        return self.haproxies[0]
+
+    @property
+    def port(self) -> int:
+        return self.haproxy.services[self.service].port
+
+    @property
+    def options(self) -> Answer:
+        return {
+            "sockets": [str(path) for haproxy in self.haproxies for path in haproxy.sockets],
+            "master_sockets": [str(haproxy.master_socket) for haproxy in self.haproxies],
+            "map_file": str(self.map),
+            "state_dir": str(self.state_dir),
+        }
+
+    def reset(self) -> None:
+        self.empty_state()
+        self.map.write_bytes(self._first_map)
+        self.map.with_name(self.map.name + ".next").unlink(missing_ok=True)
+        for haproxy in self.haproxies:
+            for line in self._first_map.decode().splitlines():
+                assert haproxy.command(f"set map {self.map} {line}") == "\n"
+
+    def runtime(self) -> list[str]:
+        """The map in the memory of every HAProxy, without the addresses of its entries."""
+        answers = [haproxy.command(f"show map {self.map}") for haproxy in self.haproxies]
+        return ["\n".join(line.partition(" ")[2] for line in answer.splitlines()) for answer in answers]
+
+    def folders(self) -> Iterable[Path]:
+        return sorted({self.state_dir, self.map.parent})
 
     def wait_health(self, colour: str, healthy: int, service: str | None = None) -> None:
         """Until HAProxy sees that many healthy servers."""
