@@ -111,9 +111,9 @@ options:
     default: []
   lease_seconds:
     description:
-      - How long the lease is valid without being renewed, in seconds.
+      - How long the lease is valid without a sign of life, in seconds. With O(state=claimed) 120 when it is left out; with the
+        states that prolong the lease, as long as it was claimed for.
     type: int
-    default: 900
   window_seconds:
     description:
       - Length of the rollback window with O(state=settled), in seconds.

@@ -22,6 +22,8 @@ from ._errors import BadInput, JournalError
 
 COLOURS = ("blue", "green")
 STICKY = ("none", "cookie", "source")
+#: A lease without a sign of life, unless the claim says otherwise.
+LEASE_SECONDS = 120
 JOURNAL_FORMAT = 1
 
 
@@ -159,15 +161,26 @@ class Lease:
         run: id of the run, new for each start of a playbook.
         owner: who started it, for people to read: ``user@control-node``.
         until: end of the lease, seconds since the Unix epoch by the router's clock.
+        seconds: how long it is from the last sign of life.
     """
 
     run: str
     owner: str
     until: float
+    seconds: float = LEASE_SECONDS
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"run": self.run, "owner": self.owner, "until": self.until}
+        return dict(vars(self))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Lease:
+        """Build a lease from what :meth:`as_dict` gave; ``LookupError``, ``TypeError`` or ``ValueError`` when it is damaged."""
+        run, owner, until = str(data["run"]), str(data["owner"]), _seconds(data["until"])
+        seconds = _seconds(data.get("seconds", LEASE_SECONDS))
+        if seconds <= 0:
+            raise ValueError(f"a lease of {seconds:g} s is none")
+        return cls(run, owner, until, seconds)
 
 
 @dataclass(frozen=True)
@@ -262,7 +275,7 @@ class Journal:
             hot_until=None if data["hot_until"] is None else _seconds(data["hot_until"]),
             releases={known_colour(colour): _text(release) for colour, release in data["releases"].items()},
             phase=str(data["phase"]),
-            lease=Lease(str(lease["run"]), str(lease["owner"]), _seconds(lease["until"])) if lease is not None else None,
+            lease=None if lease is None else Lease.from_dict(lease),
             changed_at=_seconds(data["changed_at"]),
             changed_by=str(data["changed_by"]),
             forced=str(data["forced"]),

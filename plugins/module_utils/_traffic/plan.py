@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Callable
 
 from .._errors import BadInput, NothingToRollBack, Refused
-from .._router import Journal, Lease, Observation, Routing, Split, other
+from .._router import LEASE_SECONDS, Journal, Lease, Observation, Routing, Split, other
 from .drift import drifted, starting_point
 from .guards import (
     forced,
@@ -96,6 +96,8 @@ def plan(request: Request, seen: Observation) -> Change:
     if not change.needed:
         return change
     refuse_older(request, seen)
+    if request.state == "renewed" and request.phase is None:
+        return change  # a sign of life: who has changed what, and what was forced, stays known
     why = forced(request, seen, change.routing)
     journal = replace(change.journal, changed_at=seen.clock, changed_by=request.owner, forced=why)
     return replace(change, journal=journal)
@@ -136,7 +138,7 @@ def _claimed(request: Request, seen: Observation) -> Change:
     mine = replace(
         journal,
         epoch=request.epoch or journal.epoch + 1,
-        lease=Lease(request.run, request.owner, seen.clock + request.lease_seconds),
+        lease=_lease(request, seen),
         routing=routing,
     )
     if journal.candidate is not None and journal.release == request.release:
@@ -159,8 +161,15 @@ def _is_live(request: Request, journal: Journal, routing: Routing) -> bool:
     )
 
 
+def _lease(request: Request, seen: Observation) -> Lease:
+    seconds = request.lease_seconds or LEASE_SECONDS
+    return Lease(request.run, request.owner, seen.clock + seconds, seconds)
+
+
 def _renewed(request: Request, seen: Observation) -> Change:
     journal = need_epoch(request, need_journal(request, seen))
+    if request.phase is None and seen.interrupted:
+        return Change(seen, journal, note="a change is not finished: it, or the next claim, needs what it has prepared")
     releases = dict(journal.releases)
     if request.phase == "deploying" and journal.candidate:
         releases.pop(journal.candidate, None)  # half a deployment is no release
@@ -171,10 +180,11 @@ def _renewed(request: Request, seen: Observation) -> Change:
 
 
 def _extended(request: Request, seen: Observation, journal: Journal) -> Lease | None:
-    if journal.lease is None:
+    lease = journal.lease
+    if lease is None:
         return None
     # A lease that was taken for longer is not cut short.
-    return replace(journal.lease, until=max(journal.lease.until, seen.clock + request.lease_seconds))
+    return replace(lease, until=max(lease.until, seen.clock + (request.lease_seconds or lease.seconds)))
 
 
 def _switched(request: Request, seen: Observation) -> Change:

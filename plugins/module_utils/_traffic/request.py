@@ -42,7 +42,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "run": {"type": "str"},
     "owner": {"type": "str"},
     "take_over": {"type": "list", "elements": "str", "default": []},
-    "lease_seconds": {"type": "int", "default": 900},
+    "lease_seconds": {"type": "int"},
     "window_seconds": {"type": "int", "default": 3600},
     "end_window": {"type": "bool", "default": False},
     "min_healthy": {"type": "int"},
@@ -86,7 +86,7 @@ class Request:
     run: str = ""
     owner: str = ""
     take_over: tuple[str, ...] = ()
-    lease_seconds: int = 900
+    lease_seconds: int | None = None
     window_seconds: int = 3600
     end_window: bool = False
     min_healthy: int | None = None
@@ -138,7 +138,8 @@ class Request:
         if self.min_healthy is not None and not 0 <= self.min_healthy <= 100:
             raise BadInput(f"min_healthy {self.min_healthy} is not a percent from 0 to 100")
         for name in ("lease_seconds", "timeout", "interval", "confirm_within"):
-            if getattr(self, name) <= 0 or math.isnan(getattr(self, name)):
-                raise BadInput(f"{name} {getattr(self, name)} is not a positive number of seconds")
+            value = getattr(self, name)
+            if value is not None and (value <= 0 or math.isnan(value)):
+                raise BadInput(f"{name} {value} is not a positive number of seconds")
         if self.window_seconds < 0:
             raise BadInput(f"window_seconds {self.window_seconds} is negative")

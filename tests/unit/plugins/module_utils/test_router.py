@@ -152,6 +152,7 @@ def test_a_garbled_field_is_a_journal_error_or_a_journal_that_round_trips(journa
         ("lease", {"run": "a"}),
         ("lease", {"run": "a", "owner": "b", "until": "soon"}),
         ("lease", {"run": "a", "owner": "b", "until": float("nan")}),
+        ("lease", {"run": "a", "owner": "b", "until": 1.0, "seconds": 0}),
         ("routing", "blue"),
         ("routing", {"green": 101, "sticky": "none"}),
         ("routing", {"green": 50, "sticky": "glue"}),

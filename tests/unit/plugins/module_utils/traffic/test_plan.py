@@ -103,7 +103,8 @@ def test_a_lost_journal_is_made_anew_by_force_with_an_epoch_beyond_every_older_o
 def test_a_claim_takes_the_next_epoch_and_the_lease():
     journal = after(world_with("green", epoch=7), "claimed", release="v2", lease_seconds=60)
     assert (journal.epoch, journal.candidate, journal.release, journal.phase) == (8, "blue", "v2", "claimed")
-    assert journal.lease == Lease("a", "alice", NOON + 60)
+    assert journal.lease == Lease("a", "alice", NOON + 60, 60)
+    assert after(world_with("green"), "claimed", release="v2").lease == Lease("a", "alice", NOON + 120, 120)
 
 
 def test_a_release_that_is_live_needs_no_claim():
@@ -193,6 +194,23 @@ def test_what_a_colour_carries_follows_the_deployment():
     assert after(world, "renewed", epoch=1, run="b").phase == "claimed"
     with pytest.raises(Fenced, match="claimed here by another run: bob"):
         change(world, "renewed", epoch=1, run="c")
+
+
+def test_a_sign_of_life_prolongs_the_lease_and_nothing_else():
+    world = releasing(
+        "blue", lease=Lease("a", "alice", NOON + 1, 45), changed_by="bob", changed_at=7.0, forced="the lease of bob"
+    )
+    found = change(world, "renewed", epoch=1)
+    assert found.seen.journal is not None
+    assert found.journal == replace(found.seen.journal, lease=replace(lease, until=NOON + 45))
+
+
+def test_a_sign_of_life_writes_nothing_when_it_can_prolong_nothing():
+    given_back = releasing("blue", lease=None)
+    taken_for_longer = releasing("blue", lease=Lease("a", "alice", NOON + 300, 45))
+    interrupted = replace(releasing("blue", lease=Lease("a", "alice", NOON + 1, 45)), next_journal="half")
+    for world in (given_back, taken_for_longer, interrupted):
+        assert not change(world, "renewed", epoch=1).needed
 
 
 def test_stickiness_stays_unless_it_is_asked_for():
