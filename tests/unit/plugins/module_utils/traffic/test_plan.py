@@ -197,9 +197,8 @@ def test_what_a_colour_carries_follows_the_deployment():
 
 
 def test_a_sign_of_life_prolongs_the_lease_and_nothing_else():
-    world = releasing(
-        "blue", lease=Lease("a", "alice", NOON + 1, 45), changed_by="bob", changed_at=7.0, forced="the lease of bob"
-    )
+    lease = Lease("a", "alice", NOON + 1, 45)
+    world = releasing("blue", lease=lease, changed_by="bob", changed_at=7.0, forced="the lease of bob")
     found = change(world, "renewed", epoch=1)
     assert found.seen.journal is not None
     assert found.journal == replace(found.seen.journal, lease=replace(lease, until=NOON + 45))
