@@ -9,19 +9,13 @@ Every other kill takes the processes on the hosts with it; the others leave them
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import json
-import os
-import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
+from tests.chaos.processes import kill_tree
+from tests.chaos.total import Total, say
 from tests.support.load import LoadProcess, Profile
 from tests.support.site import Done, Site
 
@@ -52,19 +46,6 @@ def kill(site: Site, release: str, case: Kill) -> None:
         else:
             process.kill()
     process.communicate()
-
-
-def kill_tree(root: int) -> None:
-    """Stop a process, so that it makes no more children, and kill it with all that it has started."""
-    tree = [root]
-    for pid in tree:
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGSTOP)
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                tree += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
-    for pid in reversed(tree):
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
 
 
 def recover(site: Site, release: str, case: Kill) -> None:
@@ -104,8 +85,12 @@ def judge(site: Site, done: Done, expected: str) -> str:
     return ""
 
 
-def run(kills: int, rate: float, seconds: float) -> int:
-    """Kill ``kills`` times, at most for ``seconds``; the exit status."""
+def run(kills: int, seconds: float, rate: float = 100.0) -> Total:
+    """Kill ``kills`` times, at most for ``seconds``.
+
+    Args:
+        rate: requests per second of the paced clients.
+    """
     cases = []
     with Site(variables=OPTIONS) as site:
         for version in VERSIONS:
@@ -113,14 +98,13 @@ def run(kills: int, rate: float, seconds: float) -> int:
         for playbook in ("bootstrap", "release"):
             began = site.play(playbook, bluegreen_release="v1" if playbook == "bootstrap" else "v2")
             if began.status:
-                print(began.output)
-                return 1
+                raise RuntimeError(f"{playbook}.yml failed:\n{began.output}")
         length = began.seconds
         deadline = time.monotonic() + seconds
         with LoadProcess(Profile(site.port, rate=rate, seconds=seconds + 600, longest=3)) as load:
             for number in range(kills):
                 if time.monotonic() > deadline:
-                    print(f"chaos: the time is over after {number} of {kills} kills")
+                    say(f"the time is over after {number} of {kills} kills on one router")
                     break
                 case = Kill(
                     number,
@@ -132,28 +116,11 @@ def run(kills: int, rate: float, seconds: float) -> int:
                 kill(site, release, case)
                 recover(site, release, case)
                 cases.append(case)
-                print(
-                    f"chaos: {number + 1}/{kills} at {case.at:.1f} s, phase {case.phase}, {case.recovery}: "
-                    f"{case.wrong or 'ok'}; lost {load.progress().lost} of {load.progress().requests}",
-                    flush=True,
+                say(
+                    f"one router {number + 1}/{kills} at {case.at:.1f} s, phase {case.phase}, {case.recovery}: "
+                    f"{case.wrong or 'ok'}; lost {load.progress().lost} of {load.progress().requests}"
                 )
         summary = load.summary
     for loss in summary.losses:
-        print(f"lost: {loss}")
-    stuck = sum(1 for case in cases if case.wrong)
-    print(f"chaos: requests={summary.requests}")
-    print(f"chaos: kills={len(cases)} lost={summary.lost} stuck={stuck}", flush=True)
-    return 1 if summary.lost or stuck or not cases else 0
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=40)
-    parser.add_argument("--rate", type=float, default=100.0, help="requests per second of the paced clients")
-    parser.add_argument("--seconds", type=float, default=3000.0, help="no further kill after this time")
-    options = parser.parse_args()
-    return run(options.kills, options.rate, options.seconds)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        say(f"  lost: {loss}")
+    return Total(len(cases), sum(1 for case in cases if case.wrong), summary.requests, summary.lost)

@@ -37,7 +37,8 @@ SPLIT_DIR = {"haproxy": "/etc/haproxy/bluegreen"}
 FIRST = "r0"
 
 # A connection that hangs is given up after these seconds, not after the minutes that TCP takes.
-SSH = ["ConnectTimeout=4", "ServerAliveInterval=1", "ServerAliveCountMax=4"]
+SSH_TIMEOUT = 4
+SSH = ["ServerAliveInterval=1", f"ServerAliveCountMax={SSH_TIMEOUT}"]
 
 UNIT = """\
 [Service]
@@ -94,17 +95,25 @@ class Look:
 
     Args:
         journal: the journal; empty when it is being replaced or there is none.
-        pending: there is the record of a flip that waits for its confirmation.
+        pending: the record of a flip that waits for its instant or its confirmation; empty when there is none.
         green: the percent of green that would be in force after a restart; None when that can not be read.
     """
 
     journal: Mapping[str, Any]
-    pending: bool
+    pending: Mapping[str, Any]
     green: int | None
 
     @property
     def phase(self) -> str:
         return str(self.journal.get("phase", ""))
+
+    @property
+    def way_back(self) -> str:
+        """The colour to which a rollback leads; it is idle or has the traffic already."""
+        journal = self.journal
+        if journal["candidate"] or journal["phase"] in ("rolled_back", "abandoned"):
+            return str(journal["stable"])
+        return str(journal["rollback_to"] or journal["stable"])
 
 
 class Fleet:
@@ -235,6 +244,7 @@ class Fleet:
             "ANSIBLE_FORCE_COLOR": "0",
             "ANSIBLE_FORKS": str(len(self.routers)),
             "ANSIBLE_PIPELINING": "1",
+            "ANSIBLE_TIMEOUT": str(SSH_TIMEOUT),
             "LC_ALL": "C.UTF-8",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
@@ -261,7 +271,7 @@ class Fleet:
         """A router as its disk shows it now; it need not be up."""
         state = hosts.disk(self.state, name, STATE_DIR)
         split = hosts.disk(self.state, name, SPLIT_DIR[self.routers[name]])
-        return Look(_json(state / "shop.json"), (state / "shop.pending.json").exists(), _green(split))
+        return Look(_json(state / "shop.json"), _json(state / "shop.pending.json"), _green(split))
 
     def status(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         """What ``turnout status`` says on each router. Raises RuntimeError when it does not answer."""
