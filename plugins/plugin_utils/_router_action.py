@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import time
 from contextlib import suppress
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.turnout.bluegreen.plugins.module_utils._haproxy.provider import OPTION_SPEC as HAPROXY_OPTIONS
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.command import SENTINEL
@@ -56,11 +57,22 @@ class RouterAction(ActionBase):
         return default if value is None else self._templar.template(value)
 
     def ask(self, params: dict[str, Any], info: bool = False) -> dict[str, Any]:
-        """Do what the parameters ask for on the router; the module's return values, and ``via``.
+        """Do what the parameters ask for on the router; the module's return values, ``via``, and what was learned of its clock.
+
+        A router that can not be reached is a failure like any other: a rescue must bring the others back.
 
         Raises:
             AnsibleActionFail: the command ended without an answer, so that what it did is not known.
         """
+        began = time.time()
+        try:
+            answer = self._ask(params, info)
+        except AnsibleConnectionFailure as error:
+            words = f"{self.router}: it can not be reached ({error}). What it does with traffic now is not known"
+            return {"failed": True, "reason": "unreachable", "msg": f"{words}. Next: run status.yml when it is back"}
+        return {**answer, **_about_clock(answer.get("clock"), began, time.time())}
+
+    def _ask(self, params: dict[str, Any], info: bool) -> dict[str, Any]:
         asked = {
             "kind": self.kind,
             "router": self.router,
@@ -92,3 +104,16 @@ class RouterAction(ActionBase):
                 self._connection.set_option("pipelining", True)
         module = self._execute_module(module_name=name, module_args=given, task_vars=self._task_vars)
         return {**module, "via": "module"}
+
+
+def _about_clock(clock: float | None, began: float, ended: float) -> dict[str, Any]:
+    """Seconds that the router's clock is ahead of ours.
+
+    It was read between ``began`` and ``ended``, which gives a least and a greatest value. Clocks that may be the same are
+    taken for the same: whoever keeps them in step does that better than a question over SSH can tell.
+    """
+    facts: dict[str, Any] = {"took": round(ended - began, 3)}
+    if clock is not None:
+        facts["clock_offset"] = min(max(0.0, clock - ended), clock - began)
+        facts["clock_error"] = round((ended - began) / 2, 3)
+    return facts

@@ -41,8 +41,13 @@ def drifted(seen: Observation) -> str:
 
 
 def behind(journal: Journal, reference: Journal | None) -> str:
-    """How the journal is older than the newest one of the fleet; empty when they say the same."""
-    if reference is None or reference.epoch <= journal.epoch or _facts(reference) == _facts(journal):
+    """How the journal is older than the newest one of the fleet; empty when nothing has happened there that it does not know."""
+    if reference is None or reference.epoch <= journal.epoch:
+        return ""
+    same_release = journal.candidate is not None and _release(journal) == _release(reference)
+    # A run that died between two routers, while it claimed or settled, has left them different, and yet on the same way.
+    same_way = journal.stable == reference.stable or _end(journal) == _end(reference)
+    if same_release or (same_way and journal.routing == reference.routing):
         return ""
     return (
         f"this router is behind the others: its journal has epoch {journal.epoch}, stable {journal.stable}, {journal.routing}; "
@@ -50,8 +55,12 @@ def behind(journal: Journal, reference: Journal | None) -> str:
     )
 
 
-def _facts(journal: Journal) -> tuple[object, ...]:
-    return journal.stable, journal.candidate, journal.release, journal.rollback_to, journal.routing
+def _release(journal: Journal) -> tuple[str | None, str | None]:
+    return journal.candidate, journal.release
+
+
+def _end(journal: Journal) -> str:
+    return journal.candidate or journal.stable
 
 
 def starting_point(request: Request, seen: Observation, journal: Journal) -> tuple[Journal, Routing]:

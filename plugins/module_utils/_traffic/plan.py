@@ -211,6 +211,8 @@ def _switched(request: Request, seen: Observation) -> Change:
         after = _by_hand(request, journal, target)
     if seen.in_force == target == seen.durable and journal.routing == target:
         return Change(seen, journal, target, f"traffic is {target} already")
+    if seen.in_force == target == seen.durable:
+        return Change(seen, after, target, f"traffic is {target}, and stays there")
     return Change(seen, after, target, f"traffic goes from {seen.where()} to {target}")
 
 
