@@ -15,10 +15,11 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.turnout.bluegreen.plugins.module_utils._haproxy.provider import OPTION_SPEC as HAPROXY_OPTIONS
+from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx.provider import OPTION_SPEC as NGINX_OPTIONS
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.command import SENTINEL
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils import _zipapp
 
-OPTIONS_BY_KIND = {"haproxy": HAPROXY_OPTIONS}
+OPTIONS_BY_KIND = {"haproxy": HAPROXY_OPTIONS, "nginx": NGINX_OPTIONS}
 DIRECTORY = "/usr/local/lib/turnout"
 # A shell says 126 or 127 for a file that is not there or can not be run: then, and only then, nothing has happened yet.
 NOT_THERE = (126, 127)

@@ -22,6 +22,7 @@ _PARTS = (
     "_router.py",
     "_traffic/*.py",
     "_haproxy/*.py",
+    "_nginx/*.py",
 )
 _MAIN = f"import sys\nfrom {_PACKAGE}._traffic.command import main\nsys.exit(main())\n"
 

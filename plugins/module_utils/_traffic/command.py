@@ -24,7 +24,7 @@ from .._journal_file import known_service
 from .._router import Router
 from .answer import answer, failure, look
 
-PROVIDERS = ("haproxy",)
+PROVIDERS = ("haproxy", "nginx")
 CONFIG_DIRECTORY = "/etc/turnout"
 SENTINEL = "turnout-answer:"
 

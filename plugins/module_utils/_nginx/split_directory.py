@@ -1,0 +1,160 @@
+# Copyright: (c) 2026, the turnout.bluegreen authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The split on disk: ``current`` leads to ``w<N>``, a directory with the empty files 0 to N-1.
+
+A request whose bucket is there as a file goes to green, so ``w25`` sends a quarter there. The flip is one rename.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from contextlib import suppress
+
+from .._errors import NotConfigured
+from .._files import storage_error, sync_directory
+from .._router import Split
+
+_TARGET = re.compile(r"w(0|[1-9][0-9]?|100)/?")
+LINK = "current"
+
+
+def directory_name(split: Split) -> str:
+    """Name of the directory that means a split."""
+    return f"w{split.green}"
+
+
+class SplitDirectory:
+    """The split of one service.
+
+    Args:
+        path: the service's directory.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.link = os.path.join(path, LINK)
+        self._next = self.link + ".next"
+        self._building = os.path.join(path, "w.next")
+        self._made = ""
+
+    def durable(self) -> Split:
+        """The split that the link stands for, whatever is there where it leads.
+
+        Raises:
+            NotConfigured: there is no such link, or it leads elsewhere.
+        """
+        try:
+            target = os.readlink(self.link)
+        except FileNotFoundError as error:
+            raise NotConfigured(f"{self.link} does not exist", "run bootstrap.yml for this router") from error
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                raise NotConfigured(
+                    f"{self.link} is no symbolic link", "move it away, then run bootstrap.yml for this router"
+                ) from error
+            raise storage_error("reading", self.link, error) from error
+        match = _TARGET.fullmatch(target)
+        if not match:
+            raise NotConfigured(
+                f"{self.link} leads to {target!r}, expected w0 to w100 beside it",
+                f"ln -sfn w0 {self.link} sends all traffic to blue, w100 to green; then run status.yml",
+            )
+        return Split(int(match[1]))
+
+    @property
+    def interrupted(self) -> bool:
+        """A link was prepared, or a directory begun, and not put in force."""
+        return os.path.lexists(self._next) or os.path.lexists(self._building)
+
+    def stage(self, split: Split) -> None:
+        """Make the directory when it is missing, prove it when it is there, and prepare the link.
+
+        Raises:
+            StorageError: the file system does not take it.
+            NotConfigured: what is there does not mean the split.
+        """
+        try:
+            self.discard()
+            if not os.path.lexists(self._directory(split)):
+                self._build(split)
+            trouble = self.trouble(split)
+            if trouble:
+                raise NotConfigured(trouble, f"remove it (rm -r {self._directory(split)}), then run again: it is made anew")
+            os.symlink(directory_name(split), self._next)
+        except OSError as error:
+            raise storage_error("preparing", self._next, error) from error
+
+    def trouble(self, split: Split) -> str:
+        """Why the directory of a split does not mean that split; empty when it does."""
+        path = self._directory(split)
+        try:
+            if not stat.S_ISDIR(os.lstat(path).st_mode):
+                return f"{path} is no directory"
+            with os.scandir(path) as entries:
+                found = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
+        except FileNotFoundError:
+            return f"{path} does not exist"
+        except OSError as error:
+            return f"{path} can not be read: {error.strerror}"
+        expected = {str(bucket) for bucket in range(split.green)}
+        odd = sorted(name for name, plain in found.items() if not plain or name not in expected)
+        missing = sorted(expected - set(found), key=int)
+        if not odd and not missing:
+            return ""
+        told = [f"without {', '.join(missing[:3])}"] if missing else []
+        told += [f"with {', '.join(odd[:3])}, which should not be there or is no plain file"] if odd else []
+        files = f"the plain files 0 to {split.green - 1} and nothing else" if split.green else "no file"
+        return f"{path} is {' and '.join(told)}: expected {files}"
+
+    def closed(self, split: Split) -> str:
+        """The first directory on the way to that of a split that not everybody may enter; empty when there is none."""
+        path = self._directory(split)
+        parts = [path[:at] for at, letter in enumerate(path) if letter == "/" and at] + [path]
+        with suppress(OSError):
+            for part in parts:
+                if not os.stat(part).st_mode & stat.S_IXOTH:
+                    return part
+        return ""
+
+    def _directory(self, split: Split) -> str:
+        return os.path.join(self.path, directory_name(split))
+
+    def _build(self, split: Split) -> None:
+        os.mkdir(self._building)
+        for bucket in range(split.green):
+            os.close(os.open(os.path.join(self._building, str(bucket)), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o664))
+        os.chmod(self._building, 0o775)  # whatever the umask: the workers must come through
+        sync_directory(self._building)
+        os.rename(self._building, self._directory(split))
+        self._made = self._directory(split)
+
+    def discard(self) -> None:
+        """Remove what was prepared and is not in force."""
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(self._next)
+            for path in filter(None, (self._building, self._made)):
+                _remove(path)
+            self._made = ""
+        except OSError as error:
+            raise storage_error("removing", error.filename or self._next, error) from error
+
+    def commit(self) -> None:
+        """Put the prepared link in force, durably."""
+        try:
+            os.rename(self._next, self.link)
+            self._made = ""
+            sync_directory(self.path)
+        except OSError as error:
+            raise storage_error("replacing", self.link, error) from error
+
+
+def _remove(path: str) -> None:
+    with suppress(FileNotFoundError):
+        for name in os.listdir(path):
+            os.unlink(os.path.join(path, name))
+        os.rmdir(path)
