@@ -13,18 +13,58 @@ import getpass
 import os
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+RUNNING, STOPPED, GONE = "running", "stopped", "gone"
 
-def _start_time(pid: int) -> str:
-    """Clock ticks from boot to the start of a process (proc(5), stat, field 22); empty when it does not live."""
+
+def _stat(pid: int) -> list[str]:
+    """The fields of a process from its state on (proc(5), stat, field 3 and later); empty when it does not live."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return ""
+        return []
     fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] in "ZX" else fields[19]
+    return [] if fields[0] in "ZX" else fields
+
+
+def _start_time(pid: int) -> str:
+    """Clock ticks from boot to the start of a process (field 22); empty when it does not live."""
+    return "".join(_stat(pid)[19:20])
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that is not mistaken for a later one with its number.
+
+    Args:
+        pid: its number.
+        start: clock ticks from boot to its start; empty where there is no ``/proc``.
+    """
+
+    pid: int
+    start: str
+
+    def state(self) -> str:
+        """``running``, ``stopped`` by a signal, or ``gone``. Where there is no ``/proc``, stopped is not told from running."""
+        if not self.start:
+            try:
+                os.kill(self.pid, 0)
+            except ProcessLookupError:
+                return GONE
+            return RUNNING
+        fields = _stat(self.pid)
+        if fields[19:20] != [self.start]:
+            return GONE
+        return STOPPED if fields[0] == "T" else RUNNING
+
+
+def main_process() -> Process:
+    """``ansible-playbook``, of which this process is a worker."""
+    pid = os.getppid()
+    return Process(pid, _start_time(pid))
 
 
 def _place() -> str:
@@ -37,9 +77,9 @@ def _place() -> str:
 
 
 def run_id() -> str:
-    """The id of the run that this worker process belongs to: its parent is ``ansible-playbook``."""
-    parent = os.getppid()
-    return f"{_place()}-{parent}-{_start_time(parent) or 0}"
+    """The id of the run that this worker process belongs to."""
+    main = main_process()
+    return f"{_place()}-{main.pid}-{main.start or 0}"
 
 
 def known_dead(run: str) -> bool:
