@@ -88,6 +88,19 @@ class SplitDirectory:
         except OSError as error:
             raise storage_error("preparing", self._next, error) from error
 
+    def provide(self, split: Split) -> bool:
+        """Make the directory of a split when it is missing, so that a later stage needs no space; returns whether it was made."""
+        if os.path.lexists(self._directory(split)):
+            return False
+        try:
+            _remove(self._building)
+            self._build(split)
+            self._made = ""
+            sync_directory(self.path)
+        except OSError as error:
+            raise storage_error("making", error.filename or self._building, error) from error
+        return True
+
     def trouble(self, split: Split) -> str:
         """Why the directory of a split does not mean that split; empty when it does."""
         path = self._directory(split)
