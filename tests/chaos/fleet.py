@@ -360,13 +360,13 @@ def run(faults: int, seconds: float, seed: int, only: Sequence[str] = (), rate: 
 
 
 def tell(verdict: Verdict, faults: int) -> None:
-    """One line about a fault; what is behind it goes into a file when it is not good."""
+    """One line about a fault; what its playbooks have said goes into a file."""
     say(f"fleet {verdict.case.number}/{faults} {verdict.line}")
     tell_lost(verdict)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / f"fleet-{verdict.case.number}.log"
+    log.write_text("\n".join([verdict.line, *verdict.wrong, *verdict.outputs]), encoding="utf-8")
     if verdict.wrong or verdict.lost:
-        LOGS.mkdir(parents=True, exist_ok=True)
-        log = LOGS / f"fleet-{verdict.case.number}.log"
-        log.write_text("\n".join([verdict.line, *verdict.wrong, *verdict.outputs]), encoding="utf-8")
         say(f"  see {log}")
 
 
