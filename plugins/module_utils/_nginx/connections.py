@@ -16,11 +16,12 @@ from .._files import storage_error
 from .ask import Endpoint
 
 _TABLES = {socket.AF_INET: "/proc/net/tcp", socket.AF_INET6: "/proc/net/tcp6"}
-_ESTABLISHED = b"01"
+# Established, and on its way there: what nginx has just begun to open is a request as well.
+_COUNTED = (b"01", b"02")
 
 
 def count(groups: Mapping[str, Iterable[Endpoint]], users: Collection[int] = ()) -> dict[str, int]:
-    """Established connections to each group of endpoints.
+    """Open connections to each group of endpoints.
 
     Args:
         groups: endpoints by the name of their group.
@@ -35,7 +36,7 @@ def count(groups: Mapping[str, Iterable[Endpoint]], users: Collection[int] = ())
     for family in sorted(families):
         for line in _lines(_TABLES[socket.AddressFamily(family)]):
             words = line.split(None, 8)
-            if words[3] == _ESTABLISHED and words[2] in wanted and (not users or int(words[7]) in users):
+            if words[3] in _COUNTED and words[2] in wanted and (not users or int(words[7]) in users):
                 totals[wanted[words[2]]] += 1
     return totals
 
