@@ -202,6 +202,7 @@ class Journal:
         changed_at: when the journal was last written.
         changed_by: who wrote it.
         forced: why guards were overridden in the last change, or empty.
+        interrupted: a switch was interrupted, and what it has left half done is not yet put right.
     """
 
     service: str
@@ -218,6 +219,7 @@ class Journal:
     changed_at: float = 0.0
     changed_by: str = ""
     forced: str = ""
+    interrupted: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with the format's number."""
@@ -237,6 +239,7 @@ class Journal:
             "changed_at": self.changed_at,
             "changed_by": self.changed_by,
             "forced": self.forced,
+            "interrupted": self.interrupted,
         }
 
     @classmethod
@@ -279,6 +282,7 @@ class Journal:
             changed_at=_seconds(data["changed_at"]),
             changed_by=str(data["changed_by"]),
             forced=str(data["forced"]),
+            interrupted=_flag(data["interrupted"]),
         )
 
 
@@ -296,6 +300,12 @@ def _seconds(value: Any) -> float:
     if not math.isfinite(float(value)):
         raise ValueError(f"{value!r} is not a time")
     return float(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
+    return value
 
 
 def _text(value: Any) -> str:

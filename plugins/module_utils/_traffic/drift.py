@@ -29,10 +29,15 @@ def at_rest(seen: Observation, journal: Journal) -> Routing:
     return seen.in_force or journal.routing
 
 
+def was_interrupted(seen: Observation) -> bool:
+    """A switch was interrupted, and nobody has put right what it left."""
+    return seen.interrupted or (seen.journal is not None and seen.journal.interrupted)
+
+
 def drifted(seen: Observation) -> str:
     """What the router does against its own journal; empty when nothing."""
     journal = seen.journal
-    if journal is None or seen.interrupted or seen.pending is not None or seen.in_force is None:
+    if journal is None or was_interrupted(seen) or seen.pending is not None or seen.in_force is None:
         return ""
     if seen.in_force == seen.durable == journal.routing:
         return ""

@@ -12,8 +12,8 @@ from typing import Any, Callable, TypeVar
 from .._clock import SYSTEM, Clock
 from .._errors import BadInput, Refused, TimedOut, TurnoutError, Unhealthy
 from .._router import Observation, Pending, Router
-from .drift import drifted
-from .flip import flip, stage
+from .drift import drifted, was_interrupted
+from .flip import discard, flip, stage
 from .guards import need_epoch, need_journal, need_routing
 from .instant import Detach, armed, cancel, detached
 from .plan import Change, plan
@@ -86,7 +86,7 @@ def _doubts(seen: Observation) -> tuple[str, ...]:
     if seen.pending is not None:
         return (*doubts, _waiting(seen, seen.pending))
     if seen.journal is not None and seen.in_force is not None and seen.journal.routing != seen.in_force:
-        cause = "a change was interrupted" if seen.interrupted else "changed by hand, or a change was interrupted"
+        cause = "a change was interrupted" if was_interrupted(seen) else "changed by hand, or a change was interrupted"
         doubts += (f"traffic is {seen.in_force}, the journal says {seen.journal.routing}: {cause}",)
     return doubts
 
@@ -157,7 +157,7 @@ def _change(request: Request, router: Router, clock: Clock) -> Outcome:
     if change.needed and not request.check_mode:
         stage(request, router, change)
         if rehearsal:
-            router.discard()
+            discard(router, seen)
     if rehearsal:
         return Outcome(seen, note=change.note, diff=change.diff())
     flip_ms = None

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from .._clock import Clock
-from .._errors import TurnoutError
-from .._router import Router, Routing
+from .._errors import StorageError, TurnoutError
+from .._router import Observation, Router, Routing
 from .confirm import confirm_at
 from .plan import Change
 from .request import Request
@@ -28,8 +29,16 @@ def stage(request: Request, router: Router, change: Change) -> None:
     try:
         router.stage(change.routing if change.moves_traffic else None, change.journal, request.state == "rolled_back")
     except TurnoutError:
-        router.discard()
+        discard(router, change.seen)
         raise
+
+
+def discard(router: Router, seen: Observation) -> None:
+    """Throw away what was staged, and keep the sign that an earlier switch was interrupted."""
+    router.discard()
+    if seen.interrupted and seen.journal is not None:
+        with suppress(StorageError):
+            router.stage(None, seen.journal)
 
 
 def flip(request: Request, router: Router, change: Change, routing: Routing, clock: Clock) -> Flip:
@@ -55,7 +64,7 @@ def flip(request: Request, router: Router, change: Change, routing: Routing, clo
 def _compensate(router: Router, change: Change, error: TurnoutError) -> None:
     before = change.seen.in_force
     if before is None:
-        router.discard()
+        discard(router, change.seen)
         return
     try:
         router.stage(before, change.seen.journal or change.journal, urgent=True)
@@ -65,4 +74,4 @@ def _compensate(router: Router, change: Change, error: TurnoutError) -> None:
     except TurnoutError as second:
         error.message += f". Putting {before} back failed as well: {second.message}"
     finally:
-        router.discard()
+        discard(router, change.seen)

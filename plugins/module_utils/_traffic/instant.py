@@ -19,7 +19,7 @@ from typing import Callable
 from .._clock import Clock
 from .._errors import BadInput, Busy, TooLate, TurnoutError
 from .._router import Journal, Observation, Pending, PendingStore, Router
-from .flip import flip, stage
+from .flip import discard, flip, stage
 from .guards import need_routing
 from .plan import Change
 from .request import Request
@@ -86,7 +86,7 @@ def armed(request: Request, router: Router, change: Change, clock: Clock, held: 
     try:
         store.store(pending)
     except TurnoutError:
-        router.discard()
+        discard(router, change.seen)
         raise
 
     def work() -> None:
@@ -107,7 +107,7 @@ def _flip_at_the_instant(
             break
         clock.sleep(min(left - GLANCE_SECONDS / 2, GLANCE_SECONDS))
         if store.load() != pending:
-            router.discard()
+            discard(router, change.seen)
             return None
     clock.sleep(max(pending.at - clock.now(), 0.0))
     try:

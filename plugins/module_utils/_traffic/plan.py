@@ -13,7 +13,7 @@ from typing import Any, Callable
 
 from .._errors import BadInput, NothingToRollBack, Refused
 from .._router import LEASE_SECONDS, Journal, Lease, Observation, Routing, Split, other
-from .drift import drifted, starting_point
+from .drift import drifted, starting_point, was_interrupted
 from .guards import (
     forced,
     hold_lease,
@@ -72,12 +72,12 @@ class Change:
 
 
 def _facts(journal: Journal) -> Journal:
-    return replace(journal, changed_at=0.0, changed_by="")
+    return replace(journal, changed_at=0.0, changed_by="", interrupted=False)
 
 
 def _picture(in_force: Routing | None, durable: Routing | None, journal: Journal | None) -> dict[str, Any]:
     record = journal.as_dict() if journal else {}
-    for name in ("changed_at", "changed_by", "format", "routing"):
+    for name in ("changed_at", "changed_by", "format", "routing", "interrupted"):
         record.pop(name, None)
     return {
         "in_force": str(in_force) if in_force else "in doubt",
@@ -99,7 +99,9 @@ def plan(request: Request, seen: Observation) -> Change:
     if request.state == "renewed" and request.phase is None:
         return change  # a sign of life: who has changed what, and what was forced, stays known
     why = forced(request, seen, change.routing)
-    journal = replace(change.journal, changed_at=seen.clock, changed_by=request.owner, forced=why)
+    # What a change of the journal alone writes must not hide that a switch was interrupted before.
+    interrupted = change.routing is None and was_interrupted(seen)
+    journal = replace(change.journal, changed_at=seen.clock, changed_by=request.owner, forced=why, interrupted=interrupted)
     return replace(change, journal=journal)
 
 
