@@ -14,7 +14,7 @@ Look = Mapping[str, Any]
 
 
 def fleet(looks: Sequence[Look]) -> dict[str, Any]:
-    """The epoch that a release claims on all routers, their newest journal, and why no release can begin.
+    """The epoch that a release claims on all routers, their newest journal, why no release can begin, and where traffic is.
 
     Args:
         looks: the results of ``traffic_info``, one for each router.
@@ -24,7 +24,8 @@ def fleet(looks: Sequence[Look]) -> dict[str, Any]:
     missing = [look for look in looks if look["journal"] is None]
     if missing:
         texts = [f"{look['router']}: {look.get('journal_error') or 'there is no journal'}" for look in missing]
-        return {"epoch": 0, "reference": None, "problem": f"{'; '.join(texts)}: run bootstrap.yml for every router"}
+        problem = f"{'; '.join(texts)}: run bootstrap.yml for every router"
+        return {"epoch": 0, "reference": None, "problem": problem, "summary": _summary(looks)}
     journals = {look["router"]: look["journal"] for look in looks}
     newest = max(journal["epoch"] for journal in journals.values())
     leading = {name: journal for name, journal in journals.items() if journal["epoch"] == newest}
@@ -32,7 +33,22 @@ def fleet(looks: Sequence[Look]) -> dict[str, Any]:
         "epoch": newest + 1,
         "reference": next(iter(leading.values())),
         "problem": _disagreement(leading),
+        "summary": _summary(looks),
     }
+
+
+def _summary(looks: Sequence[Look]) -> str:
+    """Where all of them send the traffic, or which of them sends it where."""
+    places: dict[str, list[str]] = {}
+    for look in looks:
+        split = look["split"]
+        place = ", ".join(f"{percent}% {colour}" for colour, percent in split.items() if percent) if split else "in doubt"
+        places.setdefault(place, []).append(look["router"])
+    if len(places) == 1:
+        return f"traffic is {next(iter(places))} on all {len(looks)} routers"
+    return "the routers do not agree: traffic is " + "; ".join(
+        f"{place} on {', '.join(names)}" for place, names in places.items()
+    )
 
 
 def _disagreement(leading: Mapping[str, Look]) -> str:

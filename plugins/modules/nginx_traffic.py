@@ -118,6 +118,16 @@ interrupted:
   description: A change was prepared and never finished.
   returned: success
   type: bool
+pending:
+  description:
+    - A flip that waits for its instant or for the run's confirmation, or null. C(at), C(revert_at) and C(flipped_at) are by the
+      router's clock.
+  returned: success
+  type: dict
+drift:
+  description: What the router does against its journal, and nobody has asked for. Empty when nothing.
+  returned: success
+  type: str
 doubts:
   description: What was found that is not as it should be, one text each.
   returned: success
@@ -141,6 +151,11 @@ flip_ms:
   returned: when traffic was moved
   type: float
   sample: 3.1
+flipped_at:
+  description: When it was in force, in seconds since the Unix epoch by the router's clock.
+  returned: when O(state=committed), and the flip was made at O(at)
+  type: float
+  sample: 1800000000.004
 reason:
   description: A stable word for the cause of a failure, for example V(unhealthy), V(fenced) or V(lease_held).
   returned: failure

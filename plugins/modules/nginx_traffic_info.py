@@ -100,6 +100,16 @@ interrupted:
   description: A change was prepared and never finished.
   returned: success
   type: bool
+pending:
+  description:
+    - A flip that waits for its instant or for the run's confirmation, or null. C(at), C(revert_at) and C(flipped_at) are by the
+      router's clock.
+  returned: success
+  type: dict
+drift:
+  description: What the router does against its journal, and nobody has asked for. Empty when nothing.
+  returned: success
+  type: str
 doubts:
   description: What was found that is not as it should be, one text each.
   returned: success

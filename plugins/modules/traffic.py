@@ -104,6 +104,16 @@ interrupted:
   description: A change was prepared and never finished.
   returned: success
   type: bool
+pending:
+  description:
+    - A flip that waits for its instant or for the run's confirmation, or null. C(at), C(revert_at) and C(flipped_at) are by the
+      router's clock.
+  returned: success
+  type: dict
+drift:
+  description: What the router does against its journal, and nobody has asked for. Empty when nothing.
+  returned: success
+  type: str
 doubts:
   description: What was found that is not as it should be, one text each.
   returned: success
@@ -112,6 +122,28 @@ doubts:
 clock:
   description: The router's clock, in seconds since the Unix epoch.
   returned: success
+  type: float
+flip_ms:
+  description: How long the commit took on the router, in milliseconds.
+  returned: when traffic was moved
+  type: float
+  sample: 3.1
+flipped_at:
+  description: When it was in force, in seconds since the Unix epoch by the router's clock.
+  returned: when O(state=committed), and the flip was made at O(at)
+  type: float
+  sample: 1800000000.004
+clock_offset:
+  description: Seconds that the router's clock is ahead of the control node's; 0 when they may be the same.
+  returned: success
+  type: float
+clock_error:
+  description: Seconds by which C(clock_offset) may be wrong.
+  returned: success
+  type: float
+took:
+  description: Seconds that the router took to answer.
+  returned: always
   type: float
 via:
   description: How the router was reached, V(zipapp) or V(module).

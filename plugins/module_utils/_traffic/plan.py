@@ -96,13 +96,12 @@ def plan(request: Request, seen: Observation) -> Change:
     if not change.needed:
         return change
     refuse_older(request, seen)
-    if request.state == "renewed" and request.phase is None:
-        return change  # a sign of life: who has changed what, and what was forced, stays known
-    why = forced(request, seen, change.routing)
     # What a change of the journal alone writes must not hide that a switch was interrupted before.
-    interrupted = change.routing is None and was_interrupted(seen)
-    journal = replace(change.journal, changed_at=seen.clock, changed_by=request.owner, forced=why, interrupted=interrupted)
-    return replace(change, journal=journal)
+    journal = replace(change.journal, interrupted=change.routing is None and was_interrupted(seen))
+    if request.state == "renewed" and request.phase is None:
+        return replace(change, journal=journal)  # a sign of life: who has changed what, and what was forced, stays known
+    why = forced(request, seen, change.routing)
+    return replace(change, journal=replace(journal, changed_at=seen.clock, changed_by=request.owner, forced=why))
 
 
 def _present(request: Request, seen: Observation) -> Change:

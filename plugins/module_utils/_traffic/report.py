@@ -42,7 +42,13 @@ def _journal_lines(journal: dict[str, Any], result: dict[str, Any]) -> list[str]
         lines.append(f"  releasing {journal['release']} to {journal['candidate']}")
     lease = journal["lease"]
     left = lease["until"] - result["clock"] if lease else 0
-    lines.append(f"  held by {lease['owner']} for {left:.0f} s more" if lease and left > 0 else "  held by nobody")
+    if lease and left > 0:
+        alive = max(lease["seconds"] - left, 0)
+        lines.append(f"  held by {lease['owner']} for {left:.0f} s more, last sign of life {alive:.0f} s ago")
+    else:
+        lines.append(f"  held by nobody; the lease of {lease['owner']} is over" if lease else "  held by nobody")
+    if journal["forced"]:
+        lines.append(f"  the last change was forced by {journal['changed_by']}: {journal['forced']}")
     lines.append(f"  way back: {way_back(journal, result)}")
     return lines
 

@@ -13,17 +13,23 @@ from ansible_collections.turnout.bluegreen.plugins.filter.fleet import FilterMod
 
 
 def look(name: str, **journal: Any) -> dict[str, Any]:
-    return {"router": name, "journal": {"epoch": 1, "stable": "blue", "candidate": None, **journal}}
+    return {
+        "router": name,
+        "split": {"blue": 100, "green": 0},
+        "journal": {"epoch": 1, "stable": "blue", "candidate": None, **journal},
+    }
 
 
 def test_the_next_epoch_is_newer_than_every_router_has():
     found = fleet([look("a", epoch=3), look("b", epoch=7), look("c")])
     assert (found["epoch"], found["reference"]["epoch"], found["problem"]) == (8, 7, "")
+    assert found["summary"] == "traffic is 100% blue on all 3 routers"
 
 
 def test_a_router_without_a_journal_is_named():
-    found = fleet([look("a"), {"router": "b", "journal": None, "journal_error": "it is cut off"}])
+    found = fleet([look("a"), {"router": "b", "split": None, "journal": None, "journal_error": "it is cut off"}])
     assert "b: it is cut off" in found["problem"]
+    assert found["summary"] == "the routers do not agree: traffic is 100% blue on a; in doubt on b"
 
 
 def test_routers_of_one_epoch_that_lead_to_different_colours_do_not_agree():

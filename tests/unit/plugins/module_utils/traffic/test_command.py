@@ -177,7 +177,7 @@ def test_the_report_reads_from_top_to_bottom():
         "  green release not known: 1 of 2 healthy (g2: DOWN), 0 in flight",
         "  stable blue, phase claimed, epoch 1",
         "  releasing v2 to green",
-        "  held by alice for 90 s more",
+        "  held by alice for 90 s more, last sign of life 30 s ago",
         "  way back: blue (v1), at once: turnout rollback shop",
     ]
 
