@@ -75,7 +75,7 @@ written:
   sample: [/etc/nginx/conf.d/limits.conf]
 included:
   description: Paths of those of O(files) that the configuration includes, or that are the configuration.
-  returned: always
+  returned: always, also when nginx refuses the configuration
   type: list
   elements: str
   sample: [/etc/nginx/conf.d/limits.conf]
@@ -88,6 +88,7 @@ backup:
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import BadInput, TurnoutError
@@ -150,22 +151,21 @@ def main() -> None:
     )
     main_file = module.params["config_file"]
     contents = {file["path"]: file["content"] for file in module.params["files"]}
-    result = {}
+    tree = Tree(main_file, contents)
+    result: dict[str, Any] = {"included": tree.included}
     try:
         before = {path: read_text(path) for path in contents}
         new = {path: content for path, content in contents.items() if before[path] != content}
-        tree = Tree(main_file, contents)
         if new and not module.check_mode:
             rehearse(module, tree)
             if before.get(main_file) and main_file in new:
                 result["backup"] = module.backup_local(main_file)
             write(new)
     except TurnoutError as error:
-        module.fail_json(msg=f"{error.message}; {error.remedy}".rstrip("; "), reason=error.reason)
+        module.fail_json(msg=f"{error.message}; {error.remedy}".rstrip("; "), reason=error.reason, **result)
     module.exit_json(
         changed=bool(new),
         written=list(new),
-        included=tree.included,
         diff=[
             {"before": before[path] or "", "after": content, "before_header": path, "after_header": path}
             for path, content in new.items()
