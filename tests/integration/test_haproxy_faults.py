@@ -8,26 +8,23 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import random
 import socket
 import stat
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.apps import Apps
+from tests.support.faults import NOBODY, advised, fill, kill_at_random, read_only, refused, small_disk
 from tests.support.haproxy import HAProxy, Service
 from tests.support.load import LoadProcess, Profile
-from tests.support.net import short_directory, wait_until
-from tests.support.router import Answer, Router, as_user, results
+from tests.support.net import wait_until
+from tests.support.router import Router, results
 
-NOBODY = as_user(65534, 65534)
 ALL_GREEN = {"green": 100}
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system or become somebody else")
@@ -51,28 +48,6 @@ def router(_router: Router, apps: Apps) -> Router:
         _router.wait_health(colour, 2)
     _router.do("present", release="v1")
     return _router
-
-
-def refused(router: Router, reason: str, *told: str, state: str = "switched", **given: Any) -> Answer:
-    """A call that must fail and leave everything as it was; the message names router, service, ``told`` and a next step."""
-    before = router.everything()
-    answer = router.ask(state, **given)
-    assert answer.get("failed"), answer
-    assert answer["changed"] is False
-    assert answer["reason"] == reason, answer["msg"]
-    for word in (router.name, given.get("service", "shop"), *told):
-        assert word in answer["msg"], answer["msg"]
-    assert router.everything() == before
-    assert router.leftovers() == []
-    return answer
-
-
-def advised(answer: Answer, *words: str) -> None:
-    """The message ends with what to do."""
-    _what, _next, remedy = answer["msg"].partition(". Next: ")
-    assert remedy, answer["msg"]
-    for word in words:
-        assert word in remedy
 
 
 # -- bad input
@@ -328,28 +303,6 @@ def test_a_map_file_that_is_gone(router: Router) -> None:
 # -- the disk
 
 
-@contextmanager
-def small_disk() -> Iterator[Path]:
-    """A file system of four pages."""
-    with short_directory("disk") as folder:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k,mode=700", "tmpfs", folder], check=True)
-        try:
-            yield Path(folder)
-        finally:
-            subprocess.run(["umount", folder], check=True)
-
-
-def fill(disk: Path) -> None:
-    """Not one byte more."""
-    with (disk / "filler").open("wb", buffering=0) as filler:
-        os.posix_fallocate(filler.fileno(), 0, os.statvfs(disk).f_bavail * 4096)
-    assert os.statvfs(disk).f_bavail == 0
-
-
-def read_only(disk: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-
-
 @needs_root
 @pytest.mark.parametrize(
     ("spoil", "told", "advice"),
@@ -559,13 +512,6 @@ def test_a_rollback_with_nothing_to_go_back_to(router: Router) -> None:
 # -- SIGKILL
 
 
-def kill_at_random(process: subprocess.Popen[str], router: Router) -> None:
-    """Anywhere in the life of a call, which takes about a tenth of a second."""
-    moment = time.monotonic() + random.uniform(0.02, 0.2)
-    wait_until(lambda: time.monotonic() > moment, "the moment to kill", interval=0.001)
-    process.kill()
-
-
 def kill_when(happened: Callable[[Router, os.stat_result], bool]) -> Callable[[subprocess.Popen[str], Router], None]:
     """At the very moment that a file changes: the few milliseconds in which traffic moves."""
 
@@ -600,7 +546,7 @@ def test_a_killed_call_loses_nothing_and_leaves_nothing_to_clean_by_hand(router:
     with LoadProcess(Profile(port=router.port, rate=120, longest=2)) as load:
         for number, (scene, kill) in zip(range(30), itertools.cycle(itertools.product(scenes, KILLS))):
             epoch = router.do("claimed", release=f"build-{number}", run=f"run-{number}")["epoch"]
-            switch: dict[str, Any] = {"state": "switched", "split": ALL_GREEN}
+            switch: dict[str, Any] = {"state": "switched", "split": ALL_GREEN, "run": f"run-{number}"}
             if "killed rollback" in scene:
                 router.do(**switch, epoch=epoch)
                 process = router.start("rolled_back")
@@ -612,7 +558,7 @@ def test_a_killed_call_loses_nothing_and_leaves_nothing_to_clean_by_hand(router:
             half_done += bool(router.leftovers()) or written != router.haproxy.percent("shop")
             if "switch again" in scene:
                 mine = router.do("claimed", release=f"build-{number}", run="again", take_over=[f"run-{number}"])
-                router.do(**switch, epoch=mine["epoch"], run="again")
+                router.do(**{**switch, "run": "again"}, epoch=mine["epoch"])
                 assert set(router.colours()) == {"green"}, scene
             router.do("rolled_back", run="rescue")
             seen = router.look()

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from tests.support.apps import Apps
+from tests.support.faults import as_asked
 from tests.support.haproxy import HAProxy, Service
 from tests.support.load import LoadProcess, Profile
 from tests.support.net import wait_until
@@ -44,12 +45,6 @@ def router(_router: Router, apps: Apps) -> Router:
     _router.wait_health("blue", 2)
     _router.wait_health("green", 2)
     return _router
-
-
-def as_asked(count: int, total: int, percent: int) -> bool:
-    """Within six standard deviations of a binomial draw: wrong once in 500 million."""
-    share = percent / 100
-    return abs(count - total * share) <= 6 * math.sqrt(total * share * (1 - share))
 
 
 @pytest.mark.parametrize("percent", [0, 1, 25, 100])
