@@ -25,8 +25,8 @@ FLIP = ("armed", "committed", "switched", "baked")
 #: What is done to the run that releases, and when.
 RUN_FAULTS: dict[str, Sequence[str]] = {
     "kill": (*PHASES, "random", "random"),
-    "kill-main": (*PHASES, "random", "random"),
-    "terminate": (*PHASES, "random"),
+    "kill-main": PHASES,
+    "terminate": PHASES,
     "freeze": (*WAY, "random"),
     "race-rollback": WAY,
     "race-release": ("random", "claimed", "deployed", "armed", "switched"),

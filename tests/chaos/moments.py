@@ -77,7 +77,7 @@ class Moment:
         def there() -> bool:
             return not run.running or self._reached(fleet, run, release, usual)
 
-        wait_until(there, f"release {release} at {self}", 180, POLL_SECONDS)
+        wait_until(there, f"release {release} at {self}", 300, POLL_SECONDS)
         return run.running
 
     def _reached(self, fleet: Fleet, run: Run, release: str, usual: float) -> bool:

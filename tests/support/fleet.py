@@ -30,10 +30,10 @@ from tests.support.net import REPOSITORY, wait_until
 from tests.support.site import Done
 from tests.support.timeline import Answer, Loss
 
-ROUTERS = {"router1": "haproxy", "router2": "haproxy", "router3": "haproxy", "router4": "haproxy"}
+ROUTERS = {"router1": "haproxy", "router2": "haproxy", "router3": "nginx", "router4": "nginx"}
 COLOURS = {"blue": ("blue1", "blue2"), "green": ("green1", "green2")}
 STATE_DIR = "/var/lib/turnout"
-SPLIT_DIR = {"haproxy": "/etc/haproxy/bluegreen"}
+SPLIT_DIR = {"haproxy": "/etc/haproxy/bluegreen", "nginx": "/etc/nginx/bluegreen"}
 FIRST = "r0"
 
 # A connection that hangs is given up after these seconds, not after the minutes that TCP takes.
@@ -78,7 +78,7 @@ class Run:
     def seconds(self) -> float:
         return time.monotonic() - self.began
 
-    def wait(self, timeout: float = 180.0) -> Done:
+    def wait(self, timeout: float = 300.0) -> Done:
         """The end of the playbook and of all that writes to its output. Raises TimeoutError."""
         try:
             status = self.process.wait(timeout)
@@ -219,6 +219,7 @@ class Fleet:
             "deploy_method": "custom",
             "deploy_tasks": str(self.state / "put.yml"),
             "haproxy_services": [service],
+            "nginx_services": [{"name": "shop"}],
             **self.variables,
         }
 
@@ -271,7 +272,7 @@ class Fleet:
         """A router as its disk shows it now; it need not be up."""
         state = hosts.disk(self.state, name, STATE_DIR)
         split = hosts.disk(self.state, name, SPLIT_DIR[self.routers[name]])
-        return Look(_json(state / "shop.json"), _json(state / "shop.pending.json"), _green(split))
+        return Look(_json(state / "shop.json"), _json(state / "shop.pending.json"), _GREEN[self.routers[name]](split))
 
     def status(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         """What ``turnout status`` says on each router. Raises RuntimeError when it does not answer."""
@@ -314,13 +315,24 @@ def _json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _green(split: Path) -> int | None:
+def _green_of_map(split: Path) -> int | None:
     """The percent of green in the map of a HAProxy."""
     try:
         found = re.search(r"^shop (\d+)$", (split / "split.map").read_text(encoding="ascii"), re.MULTILINE)
     except OSError:
         return None
     return int(found.group(1)) if found else None
+
+
+def _green_of_link(split: Path) -> int | None:
+    """The percent of green for which the link of an nginx stands."""
+    try:
+        return int((split / "shop" / "current").readlink().name.removeprefix("w"))
+    except (OSError, ValueError):
+        return None
+
+
+_GREEN = {"haproxy": _green_of_map, "nginx": _green_of_link}
 
 
 @dataclass
