@@ -20,6 +20,8 @@ from typing import Any
 
 import jinja2
 import yaml
+from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx.split_directory import ENDS, SplitDirectory
+from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Split
 
 from tests.support.haproxy import COLOURS, Service
 from tests.support.net import HOST, REPOSITORY, end, free_port, short_directory, wait_until
@@ -116,13 +118,11 @@ class Nginx:
         """The files of a service as bootstrap makes them, and the link to one of the directories."""
         folder = self.directory / service
         folder.mkdir(parents=True, exist_ok=True)
-        for weight in {0, 100, percent}:
-            (folder / f"w{weight}").mkdir(exist_ok=True)
-            for bucket in range(weight):
-                (folder / f"w{weight}" / str(bucket)).touch()
-        link = folder / "current"
-        link.unlink(missing_ok=True)
-        link.symlink_to(f"w{percent}")
+        split = SplitDirectory(str(folder))
+        for known in ENDS:
+            split.provide(known)
+        split.stage(Split(percent))
+        split.commit()
 
     def variables(self, digest: str) -> dict[str, Any]:
         """What the role's templates see."""

@@ -109,7 +109,7 @@ class NginxRouter(Router):
             known = self._facts()
             if not urgent:
                 self._same_stickiness(known, routing)
-            self._split.stage(routing.split)
+            self._split.stage(routing.split, urgent)
             self._prove(known, routing.split, urgent)
         self._journal.prepare(journal, urgent)
 

@@ -4,6 +4,8 @@
 """The split on disk: ``current`` leads to ``w<N>``, a directory with the empty files 0 to N-1.
 
 A request whose bucket is there as a file goes to green, so ``w25`` sends a quarter there. The flip is one rename.
+
+A spare link to each end lies beside it: a new link needs an inode, which a full file system may not have for a rollback.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ import stat
 from contextlib import suppress
 
 from .._errors import NotConfigured
-from .._files import storage_error, sync_directory
+from .._files import FULL, storage_error, sync_directory
 from .._router import Split
 
 _TARGET = re.compile(r"w(0|[1-9][0-9]?|100)/?")
 LINK = "current"
+ENDS = (Split(0), Split(100))
 
 
 def directory_name(split: Split) -> str:
@@ -40,6 +43,7 @@ class SplitDirectory:
         self._next = self.link + ".next"
         self._building = os.path.join(path, "w.next")
         self._made = ""
+        self._spent = ""
 
     def durable(self) -> Split:
         """The split that the link stands for, whatever is there where it leads.
@@ -70,8 +74,12 @@ class SplitDirectory:
         """A link was prepared, or a directory begun, and not put in force."""
         return os.path.lexists(self._next) or os.path.lexists(self._building)
 
-    def stage(self, split: Split) -> None:
+    def stage(self, split: Split, urgent: bool = False) -> None:
         """Make the directory when it is missing, prove it when it is there, and prepare the link.
+
+        Args:
+            split: what the link shall stand for.
+            urgent: on a full file system, take the spare link.
 
         Raises:
             StorageError: the file system does not take it.
@@ -84,15 +92,37 @@ class SplitDirectory:
             trouble = self.trouble(split)
             if trouble:
                 raise NotConfigured(trouble, f"remove it (rm -r {self._directory(split)}), then run again: it is made anew")
-            os.symlink(directory_name(split), self._next)
+            self._prepare_link(split, urgent)
         except OSError as error:
             raise storage_error("preparing", self._next, error) from error
+
+    def _prepare_link(self, split: Split, urgent: bool) -> None:
+        try:
+            os.symlink(directory_name(split), self._next)
+        except OSError as error:
+            spare = self._spare(split)
+            if not urgent or error.errno not in FULL or not os.path.lexists(spare):
+                raise
+            os.rename(spare, self._next)
+            self._spent = spare
+        else:
+            if not urgent:
+                self._lay_spares()
+
+    def _lay_spares(self) -> None:
+        for end in ENDS:
+            with suppress(FileExistsError):
+                os.symlink(directory_name(end), self._spare(end))
+
+    def _spare(self, split: Split) -> str:
+        return f"{self._directory(split)}.spare"
 
     def provide(self, split: Split) -> bool:
         """Make the directory of a split when it is missing, so that a later stage needs no space; returns whether it was made."""
         if os.path.lexists(self._directory(split)):
             return False
         try:
+            self._lay_spares()
             _remove(self._building)
             self._build(split)
             self._made = ""
@@ -149,7 +179,11 @@ class SplitDirectory:
         """Remove what was prepared and is not in force."""
         try:
             with suppress(FileNotFoundError):
-                os.unlink(self._next)
+                if self._spent:
+                    os.rename(self._next, self._spent)
+                else:
+                    os.unlink(self._next)
+            self._spent = ""
             for path in filter(None, (self._building, self._made)):
                 _remove(path)
             self._made = ""
@@ -164,6 +198,10 @@ class SplitDirectory:
             sync_directory(self.path)
         except OSError as error:
             raise storage_error("replacing", self.link, error) from error
+        if self._spent:  # the link that was replaced has made room for it
+            self._spent = ""
+            with suppress(OSError):
+                self._lay_spares()
 
 
 def _remove(path: str) -> None:
