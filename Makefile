@@ -30,7 +30,7 @@ setup-run: ## install what the playbooks and the demo need
 	@$(PROVIDE) venv $(VENV) tests/requirements-run.txt
 
 setup-test: ## install what lint, sanity, unit and integration tests need
-	@$(PROVIDE) commands git haproxy openssl shellcheck ssh sshd
+	@$(PROVIDE) commands faketime git haproxy nginx openssl shellcheck ssh sshd
 	@$(PROVIDE) venv $(TEST_VENV) tests/requirements.txt
 
 setup-hosts: ## install podman and build the image of the test hosts
@@ -58,6 +58,7 @@ molecule: setup-test setup-hosts ## a molecule scenario on real hosts; S=default
 	@HOME=$(CURDIR)/build/home-molecule $(if $(MAKE_TERMOUT),,NO_COLOR=1) $(TEST) molecule test --scenario-name $(S)
 
 bench: setup-test ## every benchmark; the numbers are in build/bench.json
+	@$(PROVIDE) commands h2load
 	@$(TEST) python tests/tools/bench.py
 
 chaos: setup-test ## kill a release at N points of its way, under load; N=40

@@ -21,10 +21,13 @@ from project import BUILD, clean_path, find_python
 
 PACKAGES = {
     "curl": ["curl"],
+    "faketime": ["faketime"],
     "git": ["git"],
     "haproxy": ["haproxy"],
+    "h2load": ["nghttp2-client"],
     "iptables": ["iptables"],
     "mmdebstrap": ["mmdebstrap", "gpg"],
+    "nginx": ["nginx-light"],
     "openssl": ["openssl"],
     "podman": ["podman", "netavark", "aardvark-dns"],
     "runc": ["runc"],
