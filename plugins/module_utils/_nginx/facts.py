@@ -129,11 +129,13 @@ def _facts(path: str, data: Any) -> Facts:
     if shared:
         # Connections are counted by address: such a server could never be drained.
         raise ValueError(f"blue and green share the address {', '.join(sorted(map(str, shared)))}")
+    if data["sticky"] not in STICKY:
+        raise ValueError(f"sticky is {data['sticky']!r}, expected one of {', '.join(STICKY)}")
     health = data["health"]
     return Facts(
         path=path,
         digest=str(data["digest"]),
-        sticky=STICKY[STICKY.index(data["sticky"])],
+        sticky=data["sticky"],
         servers=servers,
         health=Health(str(health["path"]), str(health["host"]), tuple(int(status) for status in health["status"])),
         public=_public(data["probe"]),
