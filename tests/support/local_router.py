@@ -154,7 +154,46 @@ class LocalHAProxy(LocalRouter):
         }
 
 
-KINDS: dict[str, type[LocalRouter]] = {"haproxy": LocalHAProxy}
+class LocalNginx(LocalRouter):
+    """An nginx in full mode, started by a command."""
+
+    kind = "nginx"
+    folders = ("nginx/temp",)
+
+    def _own(self) -> dict[str, Any]:
+        folder, binary = self.folder, shutil.which("nginx") or "/usr/sbin/nginx"
+        config = f"{folder}/nginx/nginx.conf"
+        temporary = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        return {
+            "bluegreen_router_options": {
+                "directory": f"{folder}/nginx/bluegreen",
+                "state_dir": f"{folder}/state",
+                "preview": f"{HOST}:{self.preview_port}",
+                "pid_file": f"{folder}/run/pid",
+            },
+            "nginx_services": [{"name": "shop", "listen": [f"{HOST}:{self.port}"]}],
+            "nginx_install": False,
+            "nginx_binary": binary,
+            "nginx_config_file": config,
+            "nginx_directory": f"{folder}/nginx/bluegreen",
+            "nginx_state_dir": f"{folder}/state",
+            "nginx_admin_group": _group(),
+            "nginx_pid_file": f"{folder}/run/pid",
+            "nginx_preview_bind": f"{HOST}:{self.preview_port}",
+            "nginx_service_name": "",
+            "nginx_start_command": [binary, "-c", config],
+            "nginx_reload_command": [binary, "-c", config, "-s", "reload"],
+            # The folder is closed to all others, so the workers are of the user who runs the site.
+            "nginx_user": getpass.getuser() if os.geteuid() == 0 else "",
+            "nginx_worker_processes": "1",
+            "nginx_worker_connections": 1024,
+            "nginx_error_log": f"{folder}/run/error.log",
+            "nginx_access_log": "off",
+            "nginx_http_extra": [f"{what}_temp_path {folder}/nginx/temp/{what};" for what in temporary],
+        }
+
+
+KINDS: dict[str, type[LocalRouter]] = {"haproxy": LocalHAProxy, "nginx": LocalNginx}
 
 
 def _group() -> str:
