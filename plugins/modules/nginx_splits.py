@@ -75,12 +75,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import NotConfigured, TurnoutError
 from ansible_collections.turnout.bluegreen.plugins.module_utils._files import locked
 from ansible_collections.turnout.bluegreen.plugins.module_utils._journal_file import JournalFile
-from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx.split_directory import SplitDirectory, directory_name
+from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx.split_directory import ENDS, SplitDirectory, directory_name
 from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Split
 
 START = Split(0)
-# The ends of every release: a rollback must not need space on the disk.
-ENDS = (START, Split(100))
 
 
 def check(directory: SplitDirectory) -> Split | None:
