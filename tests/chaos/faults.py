@@ -19,7 +19,6 @@ from tests.support.net import wait_until
 
 BALLAST = ".ballast"  # what fills a small disk
 SSH_PORT = 22
-APPLICATION_LIMIT = 15.0  # seconds within which the routers must have left a colour that has died
 
 CUT = """\
 table inet turnout_cut {{
@@ -35,13 +34,14 @@ class HostFault(ABC):
     Args:
         fleet: the fleet.
         router: the router that it is about.
+        limit: seconds within which a release must have taken its traffic away from an application that has died.
     """
 
     #: The router must end where the others do, whatever becomes of the release.
     spares_router = False
 
-    def __init__(self, fleet: Fleet, router: str) -> None:
-        self.fleet, self.router = fleet, router
+    def __init__(self, fleet: Fleet, router: str, limit: float) -> None:
+        self.fleet, self.router, self.limit = fleet, router, limit
         self.outages: list[Outage] = []
 
     @abstractmethod
@@ -221,13 +221,13 @@ def fill(disk: Path) -> None:
 class Dead(HostFault):
     """The application dies on all hosts of the candidate, and until the release takes its traffic back nobody can answer.
 
-    What is lost in this time is not the routers' fault; that it ends within `APPLICATION_LIMIT` is the release's duty.
+    What is lost in this time is not the routers' fault; that it ends in time is the release's duty.
     """
 
     spares_router = True
 
-    def __init__(self, fleet: Fleet, router: str) -> None:
-        super().__init__(fleet, router)
+    def __init__(self, fleet: Fleet, router: str, limit: float) -> None:
+        super().__init__(fleet, router, limit)
         look = fleet.look(router)
         self.hosts = COLOURS["green" if look.journal["stable"] == "blue" else "blue"]
 
@@ -235,7 +235,7 @@ class Dead(HostFault):
         outage = self._out(*self.fleet.routers)
         for name in self.hosts:
             self.fleet.on(name, "systemctl", "stop", "--no-block", "shop")
-        wait_until(self._left, "no router sends clients to the dead application", APPLICATION_LIMIT)
+        wait_until(self._left, "no router sends clients to the dead application", self.limit)
         outage.end = time.monotonic()
 
     def _left(self) -> bool:

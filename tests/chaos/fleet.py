@@ -11,7 +11,7 @@ I1  `lost` is 0. It counts each request that got no right answer, on every route
     is excused when it was under way at some time of the outage, and only on this router. Nothing is excused while a run is
     killed or frozen, a disk is full, or a router is cut off from the control machine only. When the application itself dies
     on all hosts of the candidate, nobody can answer until the release has taken its traffic back: that is an outage of all
-    routers, of at most `APPLICATION_LIMIT` seconds.
+    routers, and too long when it takes longer than a whole release usually does.
 I3  When the release has ended, all routers that the fault did not hit are on one release: the old one, unless it had
     ended well or had begun to settle. When its run was killed, each router takes back what was not confirmed to it, and
     keeps what was: so they agree, but for a run that dies between its confirmations to two routers.
@@ -33,6 +33,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 from tests.chaos.cases import Case, draw
 from tests.chaos.faults import HOST_FAULTS
@@ -48,16 +49,15 @@ from tests.support.timeline import Answer, Loss
 
 STATE = REPOSITORY / "build" / "hosts" / "chaos"
 LOGS = REPOSITORY / "build" / "chaos"
-CONFIRM_WITHIN = 8.0  # seconds after which a router takes back what no run has confirmed
 VARIABLES = {
     "bake_seconds": 1,
     "bake_interval": 0.3,
     "bake_max_latency_ms": 5000,
     "verify_interval": 0.1,
-    "verify_timeout": 10,
-    "cutover_confirm_within": CONFIRM_WITHIN,
+    "cutover_confirm_within": 60,
     "bluegreen_end_window": True,
 }
+LEAST_PATIENCE = 8.0  # seconds
 CONFIRMED = ("switched", "baked", "settled")
 ENOUGH = 10  # answers of each router that show where it sends its clients
 
@@ -92,12 +92,26 @@ class Verdict:
 
 @dataclass
 class Chaos:
-    """The fleet under load, and what was found on it so far."""
+    """The fleet under load, and what was found on it so far.
+
+    Args:
+        lengths: seconds that each good release has taken.
+    """
 
     fleet: Fleet
     load: FleetLoad
     lengths: list[float]
     outages: list[Outage] = field(default_factory=list)
+
+    @property
+    def usual(self) -> float:
+        """Seconds that a release takes on this machine."""
+        return statistics.median(self.lengths)
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a router waits for a confirmation, and a release for its candidate's health: less than a release takes."""
+        return max(LEAST_PATIENCE, self.usual / 2)
 
     def run(self, case: Case) -> Verdict:
         """Make one fault, recover, and judge."""
@@ -113,7 +127,7 @@ class Chaos:
     def _run(self, case: Case, verdict: Verdict) -> None:
         (old,) = set(self._answers(self.fleet.routers).values())
         run = self._release(case)
-        verdict.hit = case.moment.wait(self.fleet, run, case.release, statistics.median(self.lengths))
+        verdict.hit = case.moment.wait(self.fleet, run, case.release, self.usual)
         if case.kind in HOST_FAULTS:
             self._hit_host(case, verdict, run, old)
         elif case.kind == "freeze":
@@ -126,7 +140,10 @@ class Chaos:
             self._kill(case, verdict, run, old)
 
     def _release(self, case: Case) -> Run:
-        return self.fleet.popen("release", bluegreen_release=case.release)
+        return self.fleet.popen("release", bluegreen_release=case.release, **self._pace())
+
+    def _pace(self) -> dict[str, Any]:
+        return {"cutover_confirm_within": self.patience, "verify_timeout": self.patience}
 
     # -- what happens to the run
 
@@ -182,7 +199,7 @@ class Chaos:
     # -- what happens to a host
 
     def _hit_host(self, case: Case, verdict: Verdict, run: Run, old: str) -> None:
-        fault = HOST_FAULTS[case.kind](self.fleet, case.router)
+        fault = HOST_FAULTS[case.kind](self.fleet, case.router, self.usual)
         try:
             fault.begin()
             done = self._ended(verdict, run)
@@ -210,7 +227,7 @@ class Chaos:
     def _taken_back(self, verdict: Verdict, old: str) -> None:
         """Each router has taken back what a dead run had not confirmed to it, and nothing else."""
         names = tuple(self.fleet.routers)
-        wait_until(lambda: not any(self.fleet.look(name).pending for name in names), "no flip is pending", CONFIRM_WITHIN + 20)
+        wait_until(lambda: not any(self.fleet.look(name).pending for name in names), "no flip is pending", 2 * self.patience + 20)
         confirmed = {name: self.fleet.look(name).phase in CONFIRMED for name in names}
         wrong = [name for name, version in self._answers(names).items() if (version != old) != confirmed[name]]
         if wrong:
@@ -227,10 +244,10 @@ class Chaos:
         self._judge(expected, since)
 
     def _release_again(self, case: Case, verdict: Verdict) -> set[str]:
-        done = self._play(verdict, "release", bluegreen_release=case.release)
+        done = self._play(verdict, "release", bluegreen_release=case.release, **self._pace())
         if done.status and "bluegreen_drift=overwrite" in done.output:
             verdict.notes.append("drift")
-            done = self._play(verdict, "release", bluegreen_release=case.release, bluegreen_drift="overwrite")
+            done = self._play(verdict, "release", bluegreen_release=case.release, bluegreen_drift="overwrite", **self._pace())
         if done.status:
             raise Wrong(f"release.yml ends with {done.status}")
         return {case.release}
@@ -249,6 +266,8 @@ class Chaos:
 
     def _play(self, verdict: Verdict, playbook: str, machine: str = "control", **extra: object) -> Done:
         done = self.fleet.play(playbook, machine=machine, **extra)
+        if playbook == "release" and done.status == 0:
+            self.lengths.append(done.seconds)
         verdict.outputs.append(f"=== {playbook} on {machine}: {done.status} after {done.seconds:.1f} s\n{done.output}")
         return done
 
@@ -341,6 +360,7 @@ def run(faults: int, seconds: float, seed: int, only: Sequence[str] = (), rate: 
         deadline = time.monotonic() + seconds
         with FleetLoad(profiles) as load:
             chaos = Chaos(fleet, load, [first.seconds])
+            say(f"a release on the fleet takes {chaos.usual:.1f} s")
             for case in islice(draw(seed, list(fleet.routers), only), faults):
                 if time.monotonic() > deadline:
                     say(f"the time is over after {len(verdicts)} of {faults} faults on the fleet")
