@@ -22,11 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx.options import SPEC
 
 from tests.support.apps import Apps
-from tests.support.net import HOST, free_port, short_directory, wait_until
+from tests.support.net import HOST, REPOSITORY, free_port, short_directory, wait_until
 from tests.support.play import play
-from tests.support.site import Done
+from tests.support.site import Done, Site
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin") or "/usr/sbin/nginx"
 ROLE = [{"name": "Set the router up", "ansible.builtin.include_role": {"name": "turnout.bluegreen.nginx"}}]
@@ -474,22 +476,47 @@ def test_workers_that_can_not_see_the_splits_are_found(bare: Place) -> None:
     assert f"Closed to them: {bare.folder} (chmod o+x lets them in)" in done.output
 
 
-def test_members_of_the_group_may_switch_and_nobody_else(bare: Place) -> None:
-    nobody, group, other = pwd.getpwnam("nobody"), grp.getgrnam("games"), grp.getgrnam("nogroup")
-    done = bare.run(nginx_admin_group=group.gr_name)
-    assert done.status == 0, done.output
-    bare.folder.chmod(0o755)
-    script = "mkdir -p w1 && touch w1/0 && ln -s w1 next && mv -T next current"
+def test_members_of_the_group_may_switch_and_nobody_else() -> None:
+    nobody, member, stranger = pwd.getpwnam("nobody"), grp.getgrnam("games"), grp.getgrnam("nogroup")
+    owned = {
+        "nginx_admin_group": member.gr_name,
+        "breakglass_group": member.gr_name,
+        "breakglass_interpreter": "/usr/bin/python3",
+    }
+    with Site(routers=("nginx",)) as site:
+        site.first.overrides |= owned
+        site.folder.chmod(0o755)
+        site.release("v1")
+        done = site.play("bootstrap", bluegreen_release="v1")
+        assert done.status == 0, done.output
+        assert site.answer() == ("blue", "v1")
+        splits = site.folder / "nginx" / "bluegreen"
 
-    def flip(gid: int) -> int:
-        ids: dict[str, Any] = {"user": nobody.pw_uid, "group": gid, "extra_groups": []}
-        return subprocess.run(["/bin/sh", "-c", script], cwd=bare.splits / "shop", check=False, **ids).returncode
+        def switch(group: int) -> subprocess.CompletedProcess[str]:
+            words = [site.command, "switch", "shop", "green=30", "--force", "--config", site.first.config]
+            ids: dict[str, Any] = {"user": nobody.pw_uid, "group": group, "extra_groups": []}
+            return subprocess.run(words, capture_output=True, text=True, check=False, cwd="/", **ids)
 
-    assert flip(other.gr_gid) != 0
-    assert bare.current() == "w0"
-    assert flip(group.gr_gid) == 0
-    assert bare.current() == "w1"
-    again = bare.run(nginx_admin_group=group.gr_name)
-    assert (again.status, again.changed) == (0, 0), again.output
-    # Who may switch may not change the configuration, which root reads.
-    assert (bare.splits.stat().st_mode & 0o7777, bare.splits.stat().st_uid) == (0o755, os.getuid())
+        # Around the command, which a stranger may not even read.
+        ids: dict[str, Any] = {"user": nobody.pw_uid, "group": stranger.gr_gid, "extra_groups": []}
+        assert subprocess.run(["ln", "-s", "w100", splits / "shop" / "mine"], check=False, cwd="/", **ids).returncode != 0
+        with pytest.raises(PermissionError):
+            switch(stranger.gr_gid)
+        assert os.readlink(splits / "shop" / "current") == "w0"
+        switched = switch(member.gr_gid)
+        assert switched.returncode == 0, switched.stdout + switched.stderr
+        assert os.readlink(splits / "shop" / "current") == "w30"
+        again = site.play("bootstrap", bluegreen_release="v1")
+        assert (again.status, again.changed) == (0, 0), again.output
+        # Who may switch may not change the configuration, which root reads.
+        for path in (splits, *splits.glob("*.conf"), *splits.glob("*.json")):
+            assert (path.stat().st_uid, path.stat().st_mode & 0o022) == (os.getuid(), 0), path
+
+
+def test_the_role_puts_things_where_the_modules_look_for_them() -> None:
+    text = (REPOSITORY / "roles" / "nginx" / "defaults" / "main.yml").read_text(encoding="utf-8")
+    role = yaml.safe_load(text)
+    names = {"directory": "directory", "state_dir": "state_dir", "preview_bind": "preview", "pid_file": "pid_file"}
+    assert {option: role[f"nginx_{name}"] for name, option in names.items()} == {
+        option: SPEC[option]["default"] for option in names.values()
+    }
