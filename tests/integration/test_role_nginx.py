@@ -493,7 +493,7 @@ def test_members_of_the_group_may_switch_and_nobody_else() -> None:
         splits = site.folder / "nginx" / "bluegreen"
 
         def switch(group: int) -> subprocess.CompletedProcess[str]:
-            words = [site.command, "switch", "shop", "green=30", "--force", "--config", site.first.config]
+            words = [str(site.command), "switch", "shop", "green=30", "--force", "--config", str(site.first.config)]
             ids: dict[str, Any] = {"user": nobody.pw_uid, "group": group, "extra_groups": []}
             return subprocess.run(words, capture_output=True, text=True, check=False, cwd="/", **ids)
 
