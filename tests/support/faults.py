@@ -50,10 +50,10 @@ def advised(answer: Answer, *words: str) -> None:
 
 
 @contextmanager
-def small_disk(mode: str = "700") -> Iterator[Path]:
-    """A file system of four pages."""
+def small_disk(options: str = "size=16k,mode=700") -> Iterator[Path]:
+    """A file system of four pages, or with other limits."""
     with short_directory("disk") as folder:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=16k,mode={mode}", "tmpfs", folder], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
         try:
             yield Path(folder)
         finally:
@@ -65,6 +65,16 @@ def fill(disk: Path) -> None:
     with (disk / "filler").open("wb", buffering=0) as filler:
         os.posix_fallocate(filler.fileno(), 0, os.statvfs(disk).f_bavail * 4096)
     assert os.statvfs(disk).f_bavail == 0
+
+
+def fill_inodes(disk: Path) -> None:
+    """Not one file more."""
+    filler = disk / "filler"
+    filler.mkdir()
+    free = os.statvfs(disk).f_favail
+    for number in range(free):
+        (filler / str(number)).touch()
+    assert os.statvfs(disk).f_favail == 0
 
 
 def read_only(disk: Path) -> None:

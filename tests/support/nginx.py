@@ -71,6 +71,7 @@ class Nginx:
     :param preview_networks: as the role's option.
     :param main: text of ``nginx.conf`` in place of the role's, as of a site that includes the two files itself.
         ``{folder}``, ``{directory}``, ``{pid_file}`` and ``{temporary}`` are filled in.
+    :param directory: of the included files and of the splits; by default in the private folder.
     :param settings: options of the services, as the role has them.
     """
 
@@ -85,6 +86,7 @@ class Nginx:
         http_extra: Lines = (),
         preview_networks: Lines = (),
         main: str = "",
+        directory: Path | None = None,
         binary: str = "nginx",
         **settings: Any,
     ) -> None:
@@ -97,7 +99,7 @@ class Nginx:
         self._folder = short_directory("ngx")
         self.folder = Path(self._folder.name)
         self.folder.chmod(0o755)  # root's workers are somebody else
-        self.directory = self.folder / "bluegreen"
+        self.directory = directory or self.folder / "bluegreen"
         self.config, self.error_log, self.pid_file, self.access_log = (
             self.folder / name for name in ("nginx.conf", "error.log", "nginx.pid", "access.log")
         )
@@ -239,7 +241,12 @@ class Nginx:
         self.start()
 
     def reload(self, timeout: float = 15.0) -> None:
-        """SIGHUP to the master, wait for new workers. Raises RuntimeError if the configuration is refused."""
+        """SIGHUP to the master, and return when new workers answer. Raises RuntimeError if the configuration is refused."""
+        self.replace_workers(timeout)
+        self.wait_running(self.digest)
+
+    def replace_workers(self, timeout: float = 15.0) -> None:
+        """A reload of a configuration that need not be able to answer."""
         before, refused = set(self.workers()), self._refusals()
         self._running().send_signal(signal.SIGHUP)
 
@@ -250,7 +257,6 @@ class Nginx:
             return len(new) == self.worker_count and not new & before
 
         wait_until(replaced, "new workers of nginx", timeout)
-        self.wait_running(self.digest)
 
     def wait_running(self, digest: str) -> None:
         """Until a worker answers with the configuration of that digest."""

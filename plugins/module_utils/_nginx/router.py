@@ -193,13 +193,14 @@ class NginxRouter(Router):
 
     def _in_force(self, look: _Look, running: Running) -> tuple[Split | None, tuple[str, ...]]:
         """What the workers do, when it is a split at all, and why it is not the one on disk."""
-        if look.agrees:
+        trouble = self._split.trouble(look.durable)
+        if look.agrees and not trouble:
             return look.durable, ()
         replies = [running.reply(answer) for answer in ask_all([running.bucket(bucket) for bucket in range(BUCKETS)])]
         green = [reply.word == "green" for reply in replies]
         count = sum(green)
-        trouble = self._split.trouble(look.durable) or f"the workers can not see {directory_name(look.durable)}"
-        doubt = f"{self._split.link} says {look.durable}, and the workers do not do it: {trouble}"
+        trouble = trouble or f"the workers can not see {directory_name(look.durable)}"
+        doubt = f"{self._split.link} stands for {look.durable}, but {trouble}"
         if all(green[:count]):
             return Split(count), (doubt,)
         return None, (f"{doubt}; {count} of {BUCKETS} buckets go to green, and not the first ones",)
