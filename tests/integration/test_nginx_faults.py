@@ -587,7 +587,7 @@ def test_a_killed_call_loses_nothing_and_leaves_nothing_to_clean_by_hand(router:
     half_done = 0
     scenes = ("rollback after a killed switch", "switch again after a killed switch", "rollback after a killed rollback")
     with LoadProcess(Profile(port=router.port, rate=120, longest=2)) as load:
-        for number, (scene, kill) in zip(range(30), itertools.cycle(itertools.product(scenes, KILLS))):
+        for number, (scene, kill) in zip(range(20), itertools.cycle(itertools.product(scenes, KILLS))):
             run = f"run-{number}"
             epoch = router.do("claimed", release=f"build-{number}", run=run)["epoch"]
             split = {"green": 60 + number}  # a directory that is not there yet

@@ -121,18 +121,27 @@ def resolve(addresses: Sequence[Address], timeout: float) -> dict[Address, tuple
         addresses: names are looked up at the same time.
         timeout: seconds for all of them.
     """
-    found: dict[Address, tuple[Endpoint, ...]] = {}
-    for address in set(addresses):
-        with suppress(OSError):
-            found[address] = _lookup(address, socket.AI_NUMERICHOST)
-    names = [address for address in set(addresses) if address not in found]
+    found = {address: _numeric(address) for address in addresses}
+    names = [address for address, endpoints in found.items() if not endpoints]
     if names:
         found.update(_lookup_names(names, timeout))
     return found
 
 
-def _lookup(address: Address, flags: int = 0) -> tuple[Endpoint, ...]:
-    rows = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=flags)
+def _numeric(address: Address) -> tuple[Endpoint, ...]:
+    # getaddrinfo() would import all of IDNA first.
+    for family, sockaddr in (
+        (socket.AF_INET, (address.host, address.port)),
+        (socket.AF_INET6, (address.host, address.port, 0, 0)),
+    ):
+        with suppress(OSError):
+            socket.inet_pton(family, address.host)
+            return (Endpoint(family, sockaddr),)
+    return ()
+
+
+def _lookup(address: Address) -> tuple[Endpoint, ...]:
+    rows = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     return tuple(Endpoint(row[0], row[4]) for row in rows)
 
 

@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from .._errors import NotConfigured
 from .._files import read_text
@@ -151,6 +150,8 @@ def _public(probe: Mapping[str, Any]) -> Public | None:
 
 
 def _from_url(url: str, host: str) -> Public:
+    from urllib.parse import urlsplit  # seldom needed
+
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{url!r} is no http:// or https:// URL")

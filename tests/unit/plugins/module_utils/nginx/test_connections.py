@@ -10,7 +10,7 @@ import socket
 
 import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx.ask import Endpoint
-from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx.connections import count
+from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx.connections import Connection, asked, count, listed
 
 
 @pytest.fixture(params=[(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")], ids=["IPv4", "IPv6"])
@@ -55,3 +55,23 @@ def test_a_connection_that_is_being_opened_counts():
         finally:
             for client in waiting:
                 client.close()
+
+
+@pytest.mark.parametrize("look", [asked, listed])
+def test_both_ways_to_ask_the_kernel_say_the_same(server, look):
+    address = server.getsockname()
+    with socket.create_connection(address[:2]) as client, socket.create_connection(address[:2]):
+        packed = socket.inet_pton(server.family, address[0])
+        forth = Connection(packed, address[1], os.geteuid())
+        back = Connection(packed, client.getsockname()[1], os.geteuid())
+        accepted = [server.accept()[0] for _number in range(2)]
+        found = list(look(server.family))
+        for connection in accepted:
+            connection.close()
+    assert found.count(forth) == 2
+    assert found.count(back) == 1
+
+
+def test_a_family_that_the_kernel_does_not_know():
+    with pytest.raises(OSError, match="Invalid argument"):
+        list(asked(77))
