@@ -71,6 +71,9 @@ class Site:
         }
         self.routers = {name: KINDS[kind](name, home) for (name, home), kind in zip(homes.items(), routers)}
         self.first = self.routers["router1"]
+        if len(set(routers)) > 1:  # an nginx of the same user on the same host takes a HAProxy's idle connections for its own
+            for router in self.routers.values():
+                router.overrides["haproxy_defaults_extra"] = ["option http-server-close"]
         for name in ("releases", *(f"hosts/{host}" for host in self.app_ports)):
             (self.folder / name).mkdir(parents=True)
         self.write_inventory()
@@ -152,8 +155,8 @@ class Site:
         self.tarballs[version] = build(self.folder / "releases", version, **behaviour)
         self.write_inventory()
 
-    def popen(self, playbook: str, *arguments: str, **extra: Any) -> subprocess.Popen[str]:
-        """Start a playbook of the checkout; ``extra`` are extra variables."""
+    def popen(self, playbook: str, *arguments: str, output: int = subprocess.PIPE, **extra: Any) -> subprocess.Popen[str]:
+        """Start a playbook of the checkout; ``output`` is where its output goes, ``extra`` are extra variables."""
         command = ["ansible-playbook", f"playbooks/{playbook}.yml", "-i", str(self.inventory), *arguments]
         if extra:
             command += ["-e", json.dumps(extra)]
@@ -162,7 +165,7 @@ class Site:
             cwd=REPOSITORY,
             env=self.environment(),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
