@@ -57,7 +57,7 @@ VARIABLES = {
     "cutover_confirm_within": 60,
     "bluegreen_end_window": True,
 }
-LEAST_PATIENCE = 8.0  # seconds
+LEAST_PATIENCE = 8  # seconds
 CONFIRMED = ("switched", "baked", "settled")
 ENOUGH = 10  # answers of each router that show where it sends its clients
 
@@ -109,9 +109,9 @@ class Chaos:
         return statistics.median(self.lengths)
 
     @property
-    def patience(self) -> float:
+    def patience(self) -> int:
         """Seconds that a router waits for a confirmation, and a release for its candidate's health: less than a release takes."""
-        return max(LEAST_PATIENCE, self.usual / 2)
+        return max(LEAST_PATIENCE, round(self.usual / 2))
 
     def run(self, case: Case) -> Verdict:
         """Make one fault, recover, and judge."""
@@ -128,6 +128,8 @@ class Chaos:
         (old,) = set(self._answers(self.fleet.routers).values())
         run = self._release(case)
         verdict.hit = case.moment.wait(self.fleet, run, case.release, self.usual)
+        if not verdict.hit:
+            self._check_missed(case, verdict, run)
         if case.kind in HOST_FAULTS:
             self._hit_host(case, verdict, run, old)
         elif case.kind == "freeze":
@@ -138,6 +140,14 @@ class Chaos:
             self._race_release(case, verdict, run)
         else:
             self._kill(case, verdict, run, old)
+
+    def _check_missed(self, case: Case, verdict: Verdict, run: Run) -> None:
+        """A release that nothing has disturbed ends well, and not before it was where the fault waits for it."""
+        done = self._ended(verdict, run)
+        if done.status:
+            raise Wrong(f"before there was any fault, the release ended with {done.status}")
+        if case.moment.name not in ("random", "settled"):
+            raise Wrong("the release was never there")
 
     def _release(self, case: Case) -> Run:
         return self.fleet.popen("release", bluegreen_release=case.release, **self._pace())
