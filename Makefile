@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run setup-test setup-hosts lint sanity unit integration molecule bench chaos demo format \
+.PHONY: help setup setup-run setup-test setup-hosts lint sanity unit integration molecule molecule-fleet bench chaos chaos-sample demo format \
 	compat build test clean
 
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3.11) python3)
@@ -18,7 +18,7 @@ PYTEST = $(TEST) $(TEST_VENV)/bin/pytest --junit-xml=build/results/$@/$@.xml $(A
 
 S ?= default
 N ?= 40
-PARTS ?= lint sanity unit integration molecule compat chaos-sample
+PARTS ?= lint sanity unit integration molecule molecule-fleet compat chaos-sample
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -57,15 +57,18 @@ molecule: setup-test setup-hosts ## a molecule scenario on real hosts; S=default
 	@mkdir -p build/home-molecule
 	@HOME=$(CURDIR)/build/home-molecule $(if $(MAKE_TERMOUT),,NO_COLOR=1) $(TEST) molecule test --scenario-name $(S)
 
+molecule-fleet: ## the scenario with two HAProxy and two nginx routers
+	@$(MAKE) --no-print-directory molecule S=fleet
+
 bench: setup-test ## every benchmark; the numbers are in build/bench.json
 	@$(PROVIDE) commands h2load
 	@$(TEST) python tests/tools/bench.py
 
-chaos: setup-test ## kill a release at N points of its way, under load; N=40
-	@$(TEST) python tests/chaos/run.py --kills $(N)
+chaos: setup-test setup-hosts ## N faults in the middle of releases, under load, on one router and on a fleet; N=40
+	@$(TEST) python tests/chaos --faults $(N) $(A)
 
-chaos-sample: ## the same with few kills, for `make test`
-	@$(MAKE) --no-print-directory chaos N=6
+chaos-sample: ## the same for about five minutes, for `make test`
+	@$(MAKE) --no-print-directory chaos N=24 A='--seconds 300'
 
 demo: setup-run ## releases, rollbacks and failures under load, on this machine
 	@$(RUN) python demo/run.py
