@@ -129,7 +129,7 @@ class PlainNginx(RoleNginx):
             self.config: texts[self.config],
             public: "\n".join([*maps, f"include {self.active};\n"]),
             self.active: upstream + colour,
-            location: proxied.replace(f"http://{service}_$bluegreen_colour", f"http://{service}"),
+            location: proxied.replace(f"http://{service}_blue", f"http://{service}"),
         }
         left = re.search(r"\$bluegreen_(?!connection|host)|split_clients| -f ", "".join(files.values()))
         if left:
