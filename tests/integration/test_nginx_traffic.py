@@ -349,6 +349,31 @@ def test_networks_that_may_ask_for_a_colour_on_the_public_side(mirrors: tuple[Mi
         assert see(router.port, X_Bluegreen_Preview="blue").colours == ["green"]
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The lines of a server with TLS."""
+    key, certificate = (tmp_path_factory.mktemp("tls") / name for name in ("key.pem", "cert.pem"))
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
+    subject = ["-subj", "/CN=shop", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*command, *subject], check=True, capture_output=True)
+    return [f"ssl_certificate {certificate};", f"ssl_certificate_key {key};"]
+
+
+@pytest.mark.parametrize("words", ["ssl http2", "proxy_protocol", "ssl proxy_protocol"])
+def test_a_public_side_of_another_kind_is_asked_too(apps: Apps, certificate: list[str], words: str) -> None:
+    service = shop(apps)
+    listen, extra = [f"{HOST}:{service.port} {words}"], [*certificate, "keepalive_requests 10000;"]
+    with Nginx([service], listen=listen, http_extra=extra) as nginx, NginxRouter(nginx) as router:
+        assert router.do("present")["doubts"] == []
+        assert router.do("switched", split={"green": 100})["split"] == GREEN
+        # Were the service's lines not there, that would be seen through the same door.
+        lines = nginx.directory / "shop.conf"
+        lines.write_text("return 404;\n", encoding="utf-8")
+        nginx.reload()
+        answer = router.ask("rolled_back")
+        assert (answer["reason"], f"'include {lines};'" in answer["msg"]) == ("not_configured", True), answer["msg"]
+
+
 class Dripping(threading.Thread):
     """An application that sends the next byte when it is told to, in an answer that only the end of the connection ends."""
 
