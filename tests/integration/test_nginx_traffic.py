@@ -510,6 +510,18 @@ def test_services_can_be_switched_at_the_same_time(router: NginxRouter) -> None:
     assert router.leftovers() == []
 
 
+def test_many_services_with_names_of_every_kind(apps: Apps) -> None:
+    names = [f"Service-{number:03}.with-as-many-letters-as-a-name-may-have.{'x' * 11}" for number in range(120)]
+    services = [shop(apps, name) for name in ("a.b", "a-b", "a_b", "A_B2", *names)]
+    with Nginx(services, sticky="cookie", **SETTINGS) as nginx, NginxRouter(nginx) as router:
+        assert "[warn]" not in nginx.check().stderr
+        percents = {"a.b": 10, "a-b": 20, "a_b": 30, "A_B2": 40, names[-1]: 50}
+        for name, percent in percents.items():
+            router.do("present", service=name)
+            router.do("switched", service=name, split={"green": percent})
+        assert {name: nginx.percent(name) for name in (*percents, names[0])} == {**percents, names[0]: 0}
+
+
 def test_concurrent_switches_of_one_service_come_one_after_the_other(router: NginxRouter) -> None:
     first = router.do("present")["epoch"]
     answers = results([router.start("switched", split={"green": percent}, run=f"run-{percent}") for percent in range(10, 90, 10)])

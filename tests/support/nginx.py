@@ -44,6 +44,7 @@ def templates() -> jinja2.Environment:
         regex_replace=lambda text, pattern, new: re.sub(pattern, new, text),
         regex_escape=re.escape,
         split=str.split,
+        hash=lambda text, name: hashlib.new(name, text.encode()).hexdigest(),
         flatten=lambda lists: [item for items in lists for item in items],
         to_nice_json=lambda value, indent: json.dumps(value, indent=indent, sort_keys=True),
     )
