@@ -9,6 +9,7 @@ at every moment before it comes at one for the second time.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -95,9 +96,12 @@ def draw(seed: int, routers: Sequence[str], only: Sequence[str] = ()) -> Iterato
     victims = {kind: _turns(chance, routers) for kind in KINDS}
     recoveries = {kind: _turns(chance, (*RECOVERIES, "wait") if kind in KILLS else RECOVERIES) for kind in KINDS}
     first = {kind: _turns(chance, (True, False)) for kind in KINDS}
-    for number, kind in enumerate(cycle(order), 1):
+
+    def case(number: int, kind: str) -> Case:
         moment = Moment(next(moments[kind]), next(first[kind]), round(chance.random(), 2))
-        yield Case(number, kind, moment, next(victims[kind]), next(recoveries[kind]))
+        return Case(number, kind, moment, next(victims[kind]), next(recoveries[kind]))
+
+    yield from itertools.starmap(case, enumerate(cycle(order), 1))
 
 
 def _turns(chance: random.Random, of: Sequence[T]) -> Iterator[T]:

@@ -30,7 +30,7 @@ from tests.support.sshd import Sshd
 
 MIXED = ("haproxy", "nginx", "haproxy") if "nginx" in KINDS else ("haproxy", "haproxy", "haproxy")
 QUICK = {"bake_seconds": 1, "bake_interval": 0.5, "bake_max_latency_ms": 10_000, "verify_interval": 0.1}
-V2 = {"bluegreen_release": "v2", "bluegreen_end_window": True}
+V2: dict[str, Any] = {"bluegreen_release": "v2", "bluegreen_end_window": True}
 LIMIT = 120.0
 
 

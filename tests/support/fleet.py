@@ -125,8 +125,8 @@ class Fleet:
         variables: group variables for all hosts, in addition to those that the fleet needs.
     """
 
-    def __init__(self, state: Path, routers: Mapping[str, str] = ROUTERS, variables: Mapping[str, Any] | None = None) -> None:
-        self.state, self.routers, self.variables = state.resolve(), dict(routers), dict(variables or {})
+    def __init__(self, state: Path, routers: Mapping[str, str] | None = None, variables: Mapping[str, Any] | None = None) -> None:
+        self.state, self.routers, self.variables = state.resolve(), dict(routers or ROUTERS), dict(variables or {})
         self.addresses: dict[str, str] = {}
         self.pids: dict[str, int] = {}
 
@@ -372,7 +372,7 @@ class FleetLoad:
 
     def __enter__(self) -> FleetLoad:
         self._thread.start()
-        wait_until(lambda: self.count(), "the first request of the load")
+        wait_until(self.count, "the first request of the load")
         return self
 
     def __exit__(self, *_failure: object) -> None:

@@ -71,7 +71,7 @@ class World:
     now: float = NOON
     busy: bool = False
     cuts: list[str] = field(default_factory=list)
-    events: list[tuple[float, Callable[[World], None]]] = field(default_factory=list)
+    events: list[tuple[float, Callable[[World], object]]] = field(default_factory=list)
 
     def copy(self) -> World:
         """A world of its own, for what-if questions."""
@@ -99,7 +99,7 @@ class World:
         for event in due:
             event(self)
 
-    def after(self, seconds: float, event: Callable[[World], None]) -> None:
+    def after(self, seconds: float, event: Callable[[World], object]) -> None:
         """Let something happen in that many seconds."""
         self.events.append((self.now + seconds, event))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._clock import SYSTEM, Clock
 from .._errors import JournalError, NotConfigured, NotInForce, SocketError
@@ -87,7 +87,7 @@ class NginxRouter(Router):
         in_force, doubts = self._in_force(look, running)
         doubts += _about_processes(found)
         doubts += self._about_configuration(known, running, look)
-        journal, journal_error = self._load_journal()
+        journal, journal_error = self._load_journal(known.sticky)
         return Observation(
             in_force=None if in_force is None else Routing(in_force, known.sticky),
             durable=Routing(look.durable, known.sticky),
@@ -270,11 +270,13 @@ class NginxRouter(Router):
             "look at the modes on that path, and at what hides directories from nginx (its unit's sandbox, AppArmor, SELinux)",
         )
 
-    def _load_journal(self) -> tuple[Journal | None, JournalError | None]:
+    def _load_journal(self, sticky: str) -> tuple[Journal | None, JournalError | None]:
+        """The journal; what it says about stickiness is history, because bootstrap may have configured another one since."""
         try:
-            return self._journal.load(), None
+            journal = self._journal.load()
         except JournalError as error:
             return None, error
+        return journal and replace(journal, routing=replace(journal.routing, sticky=sticky)), None
 
 
 def _not_taken(known: Facts, other: Sequence[str]) -> str:

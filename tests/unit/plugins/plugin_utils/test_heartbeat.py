@@ -223,7 +223,7 @@ def test_what_waits_for_an_answer_ends_with_the_process_that_asked(tmp_path):
 
     beats = _Processes(waits)
     beats.start()
-    wait_until(lambda: (tmp_path / "pid").exists(), "the process waits")
+    wait_until((tmp_path / "pid").exists, "the process waits")
     pid = int((tmp_path / "pid").read_text(encoding="ascii"))
     asked = Process(pid, _start_time(pid))
     assert asked.state() == RUNNING

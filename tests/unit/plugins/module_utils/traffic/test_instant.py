@@ -26,7 +26,7 @@ from tests.support.memory_router import NOON, MemoryRouter, World, releasing
 
 ON_GREEN, ON_BLUE = Routing(Split(100)), Routing(Split(0))
 AT = NOON + 5
-RELEASE = {"epoch": 1, "at": AT, "split": {"green": 100}, "confirm_within": 10}
+RELEASE: dict[str, Any] = {"epoch": 1, "at": AT, "split": {"green": 100}, "confirm_within": 10}
 
 
 def ask(world: World, state: str, router: MemoryRouter | None = None, works: list[Work] | None = None, **params: Any) -> Outcome:
