@@ -87,6 +87,19 @@ def test_a_cookie_keeps_its_colour_and_only_moves_with_the_percent(apps: Apps) -
         assert len(set(router.colours(60))) == 1
 
 
+def test_a_stickiness_that_is_configured_anew_is_neither_drift_nor_a_change(apps: Apps) -> None:
+    with Nginx([shop(apps)], **SETTINGS) as nginx, NginxRouter(nginx) as router:
+        router.do("present")
+        nginx.sticky = "cookie"
+        nginx.write_config()
+        nginx.reload()
+        look = router.look()
+        assert (look["sticky"], look["drift"], look["doubts"]) == ("cookie", "", [])
+        assert router.do("claimed", release="v2")["journal"]["candidate"] == "green"
+        assert router.do("rolled_back")["changed"]
+        assert not router.do("rolled_back")["changed"]
+
+
 def source_colours(router: NginxRouter) -> dict[str, str]:
     seen = {}
     for number in range(300):
