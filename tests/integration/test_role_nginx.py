@@ -365,7 +365,6 @@ def test_everything_that_can_not_be_routed_is_named_at_once(bare: Place) -> None
         "may have letters, digits",
         "the service name shop is used twice",
         "the service name http is the name of the role's own file",
-        "the service names my-shop and my.shop differ in",
         "service shop: sticky is 'cookie', so sticky_cookie must name",
         f"services shop and blog share the address {HOST}:{bare.port}; expected different server_names",
         "services my-shop and my.shop share the address 2 and the name a",
