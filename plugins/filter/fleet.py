@@ -45,7 +45,7 @@ def _summary(looks: Sequence[Look]) -> str:
         place = ", ".join(f"{percent}% {colour}" for colour, percent in split.items() if percent) if split else "in doubt"
         places.setdefault(place, []).append(look["router"])
     if len(places) == 1:
-        return f"traffic is {next(iter(places))} on all {len(looks)} routers"
+        return f"traffic is {next(iter(places))}" + (f" on all {len(looks)} routers" if len(looks) > 1 else "")
     return "the routers do not agree: traffic is " + "; ".join(
         f"{place} on {', '.join(names)}" for place, names in places.items()
     )

@@ -397,7 +397,8 @@ def test_the_status_of_a_released_service(site: Playground) -> None:
     assert lines[1].startswith("  blue  v1: 2 of 2 healthy")
     assert lines[2].startswith("  green v2: 2 of 2 healthy")
     assert lines[3].startswith("  stable green, phase settled, epoch ")
-    assert lines[4:] == ["  held by nobody", "  way back: blue (v1), at once: turnout rollback shop"]
+    assert lines[4:6] == ["  held by nobody", "  way back: blue (v1), at once: turnout rollback shop"]
+    assert '"msg": "shop: traffic is 100% green"' in done.output
     assert ways(done) == {"zipapp"}
     assert done.changed == 0
 
