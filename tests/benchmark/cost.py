@@ -130,8 +130,8 @@ def times(pid: int) -> tuple[float, float]:
 
 def wrk(router: Running, load: Load) -> subprocess.Popen[str]:
     (service,) = router.services.values()
-    command = ["taskset", "-c", str(CORES[-1]), "wrk", "-t1", f"-c{load.connections}", f"-d{load.seconds}s", service.url]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    command = ["taskset", "-c", str(CORES[-1]), "wrk", "-t1", f"-c{load.connections}", f"-d{load.seconds}s"]
+    return subprocess.Popen([*command, "--timeout", "30s", service.url], stdout=subprocess.PIPE, text=True)
 
 
 def requests(process: subprocess.Popen[str]) -> tuple[int, float]:
