@@ -39,6 +39,14 @@ options:
     description: Seconds for each question.
     type: float
     default: 5.0
+  expected:
+    description: Digest that is waited for, when O(wait) is not 0.
+    type: str
+    default: ""
+  wait:
+    description: Seconds to wait until a worker answers with O(expected). When it does not, the last answer is returned.
+    type: float
+    default: 0.0
 attributes:
   check_mode:
     description: The module changes nothing.
@@ -58,10 +66,10 @@ attributes:
 EXAMPLES = r"""
 - name: nginx answers with the configuration that was written
   turnout.bluegreen.nginx_process_info:
+    expected: a94a8fe5
+    wait: 30
   register: process
-  until: process.digest == 'a94a8fe5'
-  retries: 50
-  delay: 0.2
+  failed_when: process.digest != 'a94a8fe5'
 """
 
 RETURN = r"""
@@ -99,6 +107,7 @@ import os
 import re
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.turnout.bluegreen.plugins.module_utils._clock import SYSTEM, Clock
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import BadInput, TurnoutError
 from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx import processes
 from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx.ask import Address, Question, ask_all, resolve
@@ -107,6 +116,7 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx.split_dir
 from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Split
 
 ALL = Split(100)
+POLL = 0.1  # seconds
 
 
 class Preview:
@@ -136,6 +146,15 @@ class Preview:
         words = self.ask("/digest")
         return words[1] if len(words) == 3 and words[0] == "running" else ""
 
+    def wait(self, expected: str, timeout: float, clock: Clock = SYSTEM) -> str:
+        """The digest, as soon as it is the expected one, or after ``timeout`` seconds whatever it is then."""
+        deadline = clock.monotonic() + timeout
+        while True:
+            digest = self.digest()
+            if digest == expected or clock.monotonic() >= deadline:
+                return digest
+            clock.sleep(POLL)
+
     def sees(self, service: str) -> bool:
         """A worker sees the directory in which all buckets are green."""
         return self.ask(f"/bucket/{service}/w{ALL.green}/{ALL.green - 1}")[:1] == ["green"]
@@ -156,16 +175,18 @@ def main() -> None:
             "directory": {"type": "path", "default": "/etc/nginx/bluegreen"},
             "services": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "float", "default": 5.0},
+            "expected": {"type": "str", "default": ""},
+            "wait": {"type": "float", "default": 0.0},
         },
         supports_check_mode=True,
     )
     params = module.params
-    found = processes.find(params["pid_file"])
     try:
         preview = Preview(params["preview"], params["timeout"])
-        digest = preview.digest()
+        digest = preview.wait(params["expected"], params["wait"])
     except TurnoutError as error:
         module.fail_json(msg=error.message, reason=error.reason)
+    found = processes.find(params["pid_file"])
     module.exit_json(
         changed=False,
         running=found.master is not None,
