@@ -101,7 +101,7 @@ def test_one_that_failed_is_followed_by_the_next():
 
 
 def test_they_end_when_there_is_nothing_to_renew():
-    assert Beats(GOES_ON, OVER).keep(every=10) == [10, 20]
+    assert Beats(GOES_ON, OVER).keep(every=10, until=1000) == [10, 20]
 
 
 def test_one_that_is_not_answered_is_given_up_and_followed_by_the_next():
