@@ -38,6 +38,7 @@ FIRST = "r0"
 
 # A connection that hangs is given up after these seconds, not after the minutes that TCP takes.
 SSH_TIMEOUT = 4
+PATIENCE = 20
 SSH = ["ServerAliveInterval=1", f"ServerAliveCountMax={SSH_TIMEOUT}"]
 
 UNIT = """\
@@ -245,7 +246,8 @@ class Fleet:
             "ANSIBLE_FORCE_COLOR": "0",
             "ANSIBLE_FORKS": str(len(self.routers)),
             "ANSIBLE_PIPELINING": "1",
-            "ANSIBLE_TIMEOUT": str(SSH_TIMEOUT),
+            # Also the time that sudo may take to ask for nothing, which on a busy machine is long.
+            "ANSIBLE_TIMEOUT": str(PATIENCE),
             "LC_ALL": "C.UTF-8",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
