@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOURCES = ("appctl", "appctl.py", "shop.py")
-BEHAVIOURS = ("good", "broken", "degrades")
+BEHAVIOURS = ("good", "broken", "degrades", "errors")
 
 
 @dataclass(frozen=True)
@@ -27,30 +27,18 @@ class Tarball:
     version: str
 
 
-def release_json(version: str, behaviour: str = "good", degrade_after: float = 5.0, degrade_ms: float = 400.0) -> bytes:
-    """The content of ``release.json``: a release degrades after seconds of real traffic, by milliseconds."""
+def release_json(version: str, behaviour: str = "good", **settings: float) -> bytes:
+    """The content of ``release.json``; ``settings`` are the numbers of ``shop.Release``."""
     if behaviour not in BEHAVIOURS:
         raise ValueError(f"behaviour is one of {BEHAVIOURS}, not {behaviour!r}")
-    record = {
-        "version": version,
-        "behaviour": behaviour,
-        "degrade_after": degrade_after,
-        "degrade_ms": degrade_ms,
-    }
-    return json.dumps(record, sort_keys=True).encode() + b"\n"
+    return json.dumps({"version": version, "behaviour": behaviour, **settings}, sort_keys=True).encode() + b"\n"
 
 
-def build(
-    directory: Path,
-    version: str,
-    behaviour: str = "good",
-    degrade_after: float = 5.0,
-    degrade_ms: float = 400.0,
-) -> Tarball:
+def build(directory: Path, version: str, behaviour: str = "good", **settings: float) -> Tarball:
     """Write the tarball of one release into ``directory``; its files lie at the root of the archive."""
     here = Path(__file__).resolve().parent
     members = {name: (here / name).read_bytes() for name in SOURCES}
-    members["release.json"] = release_json(version, behaviour, degrade_after, degrade_ms)
+    members["release.json"] = release_json(version, behaviour, **settings)
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name in sorted(members):
@@ -72,8 +60,9 @@ def main() -> None:
     parser.add_argument("--behaviour", choices=BEHAVIOURS, default="good")
     parser.add_argument("--degrade-after", type=float, default=5.0)
     parser.add_argument("--degrade-ms", type=float, default=400.0)
-    options = parser.parse_args()
-    tarball = build(options.directory, options.version, options.behaviour, options.degrade_after, options.degrade_ms)
+    parser.add_argument("--error-percent", type=float, default=0.0)
+    options = vars(parser.parse_args())
+    tarball = build(**options)
     print(json.dumps({"path": str(tarball.path), "sha256": tarball.sha256, "version": tarball.version}))
 
 

@@ -31,17 +31,29 @@ PREVIEW_HEADER = "x-bluegreen-preview"
 WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 OP_CLOSE, OP_PING, OP_PONG = 0x8, 0x9, 0xA
 GOING_AWAY = (1001).to_bytes(2, "big")
-REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 503: "Service Unavailable"}
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
 
 
 @dataclass(frozen=True)
 class Release:
-    """What ``release.json`` says: ``degrades`` adds ``degrade_ms`` after ``degrade_after`` s of traffic."""
+    """What ``release.json`` says.
+
+    ``degrades`` adds ``degrade_ms`` after ``degrade_after`` s of traffic; ``errors`` answers ``error_percent`` of all requests
+    with 500.
+    """
 
     version: str = "v0"
     behaviour: str = "good"
     degrade_after: float = 5.0
     degrade_ms: float = 400.0
+    error_percent: float = 0.0
 
     @classmethod
     def load(cls, path: Path) -> Release:
@@ -144,6 +156,7 @@ class Shop:
     session_key: bytes
     stopping: bool = False
     first_traffic: float | None = None
+    debt: float = 0.0
     idle: set[asyncio.StreamWriter] = field(default_factory=set)
     busy: set[asyncio.StreamWriter] = field(default_factory=set)
     websockets: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -216,8 +229,20 @@ class Shop:
         started = now if self.first_traffic is None else self.first_traffic
         return self.release.degrade_ms / 1000 if now - started >= self.release.degrade_after else 0.0
 
+    def fails(self, request: Request) -> bool:
+        """A release with errors spreads them evenly over its requests."""
+        if self.release.behaviour != "errors" or request.path == "/health":
+            return False
+        self.debt += self.release.error_percent / 100
+        if self.debt < 1:
+            return False
+        self.debt -= 1
+        return True
+
     async def answer(self, request: Request) -> Answer:
         await asyncio.sleep(self.slowness(request))
+        if self.fails(request):
+            return as_json({"error": "this release has errors"}, 500)
         handler = self.routes.get((request.method, request.path))
         if handler is None:
             return as_json({"error": "no such page"}, 404)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.turnout.bluegreen.plugins.module_utils._module import INFO_SPEC
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._router_action import RouterAction
 
 
@@ -15,5 +16,5 @@ class ActionModule(RouterAction):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = self.prepare(tmp, task_vars)
-        _spec, params = self.validate_argument_spec(argument_spec={"service": {"type": "str", "required": True}})
+        _spec, params = self.validate_argument_spec(argument_spec=INFO_SPEC)
         return {**result, **self.ask(params, info=True)}

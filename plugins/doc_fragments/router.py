@@ -25,6 +25,15 @@ options:
     type: str
 """
 
+    INFO = r"""
+options:
+  statistics_since:
+    description:
+      - Also say what each colour has answered since an earlier look, whose C(statistics.cursor) is given here.
+      - An empty text begins to count.
+    type: str
+"""
+
     TRAFFIC = r"""
 options:
   state:

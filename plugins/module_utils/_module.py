@@ -13,6 +13,7 @@ from ._router import Router
 from ._traffic.answer import answer, failure, look
 
 MakeRouter = Callable[[str, str, Any], Router]
+INFO_SPEC: dict[str, dict[str, Any]] = {"service": {"type": "str", "required": True}, "statistics_since": {"type": "str"}}
 NAME_SPEC: dict[str, dict[str, Any]] = {"router": {"type": "str"}}
 
 
@@ -34,7 +35,7 @@ def run_module(module: Any, make_router: MakeRouter) -> None:
 def run_info_module(module: Any, make_router: MakeRouter) -> None:
     """Run a ``*_traffic_info`` module to its exit."""
     try:
-        result = look(_router(module, make_router), module.params["service"])
+        result = look(_router(module, make_router), module.params["service"], module.params["statistics_since"])
     except TurnoutError as error:
         module.fail_json(**failure(error))
     module.exit_json(**result)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ._errors import BadInput, JournalError
+from ._statistics import Statistics
 
 COLOURS = ("blue", "green")
 STICKY = ("none", "cookie", "source")
@@ -384,6 +385,7 @@ class Capabilities:
         counts_in_flight: it can say how many requests or connections a colour still has.
         sees_health: it has its own view of each colour's health.
         cuts: it can end what is still in flight.
+        statistics: it can say what each colour has answered.
     """
 
     weights: bool = True
@@ -391,6 +393,7 @@ class Capabilities:
     counts_in_flight: bool = True
     sees_health: bool = True
     cuts: bool = False
+    statistics: bool = True
 
 
 @dataclass(frozen=True)
@@ -484,3 +487,7 @@ class Router(ABC):
     def cut(self, colour: str) -> None:
         """End what is still in flight on ``colour``: clients lose those requests."""
         raise BadInput(f"{self.name}: this kind of router can not end the sessions of {colour}")
+
+    def statistics(self, cursor: str) -> Statistics:
+        """What each colour has answered since the look that gave ``cursor``; an empty one begins to count."""
+        raise BadInput(f"{self.name}: this kind of router keeps no statistics")

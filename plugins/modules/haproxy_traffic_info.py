@@ -17,6 +17,7 @@ author:
 extends_documentation_fragment:
   - turnout.bluegreen.router
   - turnout.bluegreen.router.named
+  - turnout.bluegreen.router.info
   - turnout.bluegreen.haproxy
 attributes:
   check_mode:
@@ -115,6 +116,21 @@ doubts:
   returned: success
   type: list
   elements: str
+statistics:
+  description:
+    - What each colour has answered since the look whose cursor was given.
+    - An error is a status of 500 or more, or an answer that a server has cut off.
+    - C(latencies) has pairs of a bucket and the requests in it; bucket C(n) ends at 1.1 to the power of C(n) milliseconds. Null
+      where the router does not know single latencies.
+    - C(average_ms) is a mean of the last requests, where the router keeps one.
+  returned: when O(statistics_since) is given
+  type: dict
+  sample:
+    cursor: '{"712-lb1-1800000000": {"blue": [1200, 0], "green": [310, 2]}}'
+    answered:
+      blue: {requests: 1200, errors: 0, latencies: null, average_ms: 12.0}
+      green: {requests: 310, errors: 2, latencies: null, average_ms: 14.0}
+    doubts: []
 clock:
   description: The router's clock, in seconds since the Unix epoch.
   returned: success
@@ -126,11 +142,11 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._haproxy.provide
     OPTION_SPEC,
     make_router,
 )
-from ansible_collections.turnout.bluegreen.plugins.module_utils._module import NAME_SPEC, run_info_module
+from ansible_collections.turnout.bluegreen.plugins.module_utils._module import INFO_SPEC, NAME_SPEC, run_info_module
 
 
 def main() -> None:
-    spec = {**NAME_SPEC, "service": {"type": "str", "required": True}, **OPTION_SPEC}
+    spec = {**NAME_SPEC, **INFO_SPEC, **OPTION_SPEC}
     run_info_module(AnsibleModule(argument_spec=spec, supports_check_mode=True), make_router)
 
 

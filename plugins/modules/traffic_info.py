@@ -16,6 +16,7 @@ author:
   - The turnout.bluegreen authors (@turnout)
 extends_documentation_fragment:
   - turnout.bluegreen.router
+  - turnout.bluegreen.router.info
 attributes:
   action:
     description: Runs partly on the control node.
@@ -117,6 +118,21 @@ doubts:
   returned: success
   type: list
   elements: str
+statistics:
+  description:
+    - What each colour has answered since the look whose cursor was given.
+    - An error is a status of 500 or more, or an answer that a server has cut off.
+    - C(latencies) has pairs of a bucket and the requests in it; bucket C(n) ends at 1.1 to the power of C(n) milliseconds. Null
+      where the router does not know single latencies.
+    - C(average_ms) is a mean of the last requests, where the router keeps one.
+  returned: when O(statistics_since) is given
+  type: dict
+  sample:
+    cursor: '{"712-lb1-1800000000": {"blue": [1200, 0], "green": [310, 2]}}'
+    answered:
+      blue: {requests: 1200, errors: 0, latencies: null, average_ms: 12.0}
+      green: {requests: 310, errors: 2, latencies: null, average_ms: 14.0}
+    doubts: []
 clock:
   description: The router's clock, in seconds since the Unix epoch.
   returned: success

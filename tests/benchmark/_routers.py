@@ -98,7 +98,7 @@ class RoleNginx(Nginx):
     """An nginx with the configuration that the role's templates make; it writes no log of requests, as the HAProxies here."""
 
     def variables(self, digest: str) -> dict[str, Any]:
-        return {**super().variables(digest), "nginx_access_log": "off"}
+        return {**super().variables(digest), "nginx_access_log": "off", "nginx_statistics": False}
 
 
 class PlainNginx(RoleNginx):

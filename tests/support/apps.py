@@ -92,19 +92,11 @@ class Apps:
         for app in chosen:
             app.wait()
 
-    def release(
-        self,
-        colour: str,
-        version: str,
-        behaviour: str = "good",
-        *,
-        degrade_after: float = 5.0,
-        degrade_ms: float = 400.0,
-    ) -> None:
+    def release(self, colour: str, version: str, behaviour: str = "good", **settings: float) -> None:
         """Restart one colour with another version and behaviour, on the same ports."""
         for app in self.of(colour):
             app.stop()
-            app.release.write_bytes(release_json(version, behaviour, degrade_after, degrade_ms))
+            app.release.write_bytes(release_json(version, behaviour, **settings))
         self.start(self.of(colour))
 
     def restore(self) -> None:

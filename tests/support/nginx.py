@@ -139,6 +139,8 @@ class Nginx:
             "nginx_pid_file": str(self.pid_file),
             "nginx_error_log": str(self.error_log),
             "nginx_access_log": f"{self.access_log}",
+            "nginx_log_directory": str(self.folder),
+            "nginx_statistics": True,
             "nginx_http_extra": [*self.temporary(), *self.http_extra],
             "__nginx_digest": digest,
             "__nginx_full_services": [self._described(service) for service in self.services.values()],

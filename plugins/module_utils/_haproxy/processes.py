@@ -51,7 +51,7 @@ def find(
     """
     current: dict[tuple[str, ...], Process] = {}
     for process in (Process(path, timeout=timeout) for path in sockets):
-        current.setdefault(_identity(process), process)  # one process may have several sockets: it counts once
+        current.setdefault(identity(process), process)  # one process may have several sockets: it counts once
     pids = {identity[0] for identity in current}
     former: list[Process] = []
     doubts: list[str] = []
@@ -67,8 +67,8 @@ def find(
     return Fleet(tuple(current.values()), tuple(former), tuple(doubts))
 
 
-def _identity(process: Process) -> tuple[str, ...]:
-    """Pid first; node and start tell two containers with the same pid apart."""
+def identity(process: Process) -> tuple[str, ...]:
+    """What tells a process from all others. Pid first; node and start tell two containers with the same pid apart."""
     reply = process.ask(["show info"])[0]
     facts = dict(line.split(": ", 1) for line in reply.splitlines() if ": " in line)
     if not facts.get("Pid", "").isdigit():

@@ -10,7 +10,7 @@ process -> ``get map`` from every process. The file comes first, so that a worke
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from .._clock import SYSTEM, Clock
@@ -19,9 +19,10 @@ from .._files import PreparedFile, locked, read_text
 from .._journal_file import JournalFile
 from .._pending_file import PendingFile
 from .._router import COLOURS, Capabilities, Capacity, Journal, Observation, Router, Routing
+from .._statistics import Statistics
 from . import mapfile, stats
 from .options import HAProxyOptions
-from .processes import Fleet, find
+from .processes import Fleet, find, identity
 from .runtime import Process, WorkerGone
 
 
@@ -159,6 +160,15 @@ class HAProxyRouter(Router):
                 process.do([f"shutdown sessions server {backend}/{server}" for server in servers])
             except WorkerGone:
                 continue
+
+    def statistics(self, cursor: str) -> Statistics:
+        """The counters of all processes, each of which counts from its own start."""
+        now: dict[str, dict[str, stats.Counters]] = {}
+        for process in self._fleet().all:
+            with suppress(WorkerGone, NotConfigured):
+                counters = {colour: stats.counters(self._rows(process, colour)) for colour in COLOURS}
+                now["-".join(identity(process))] = counters
+        return stats.since(cursor, now)
 
     def _fleet(self) -> Fleet:
         options = self._options

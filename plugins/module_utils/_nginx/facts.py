@@ -92,6 +92,7 @@ class Facts:
         health: how they are asked.
         public: None when the service has no port that takes HTTP/1.1.
         keepalive_timeout: how long idle connections to the servers stay open.
+        statistics_log: the file with a line for each request; empty when none is written.
     """
 
     path: str
@@ -101,6 +102,7 @@ class Facts:
     health: Health
     public: Public | None
     keepalive_timeout: str
+    statistics_log: str
 
 
 def load(directory: str, service: str) -> Facts:
@@ -139,6 +141,7 @@ def _facts(path: str, data: Any) -> Facts:
         health=Health(str(health["path"]), str(health["host"]), tuple(int(status) for status in health["status"])),
         public=_public(data["probe"]),
         keepalive_timeout=str(data["keepalive_timeout"]),
+        statistics_log=str(data.get("statistics_log", "")),
     )
 
 

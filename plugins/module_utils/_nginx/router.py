@@ -20,7 +20,8 @@ from .._files import locked
 from .._journal_file import JournalFile, known_service
 from .._pending_file import PendingFile
 from .._router import Capabilities, Capacity, Journal, Observation, Router, Routing, Split
-from . import connections, facts, health, processes
+from .._statistics import Statistics
+from . import connections, facts, health, log, processes
 from .ask import Address, Answer, Endpoint, ask_all, resolve
 from .facts import Facts
 from .options import NginxOptions
@@ -152,6 +153,10 @@ class NginxRouter(Router):
         """Established connections to the colour's servers; idle ones are closed after the service's keepalive_timeout."""
         users = processes.find(self._options.pid_file).users
         return connections.count({colour: self._endpoints(self._facts())[colour]}, users)[colour]
+
+    def statistics(self, cursor: str) -> Statistics:
+        """The lines that nginx has written to the service's log."""
+        return log.since(self._facts().statistics_log, cursor)
 
     def _facts(self) -> Facts:
         return facts.load(self._options.directory, self._service)

@@ -29,15 +29,28 @@ def answer(router: Router, params: Mapping[str, Any], check_mode: bool) -> dict[
     return run(request, router).as_result(router)
 
 
-def look(router: Router, service: str) -> dict[str, Any]:
-    """What is known about the router; nothing is changed."""
+def look(router: Router, service: str, since: str | None = None) -> dict[str, Any]:
+    """What is known about the router; nothing is changed.
+
+    Args:
+        router: the router.
+        service: whose traffic.
+        since: cursor of an earlier look, to be told what was answered since then; empty begins to count; None asks for nothing.
+    """
     try:
         seen = router.observe()
+        counted = {} if since is None else {"statistics": router.statistics(since).as_dict()}
     except TurnoutError as error:
         error.message = f"{router.name}: {service}: {error.message}"
         raise
     facts = describe(router, seen)
-    return {"changed": False, "msg": f"{router.name}: traffic is {seen.where()}", "report": report(service, facts), **facts}
+    return {
+        "changed": False,
+        "msg": f"{router.name}: traffic is {seen.where()}",
+        "report": report(service, facts),
+        **facts,
+        **counted,
+    }
 
 
 def failure(error: TurnoutError) -> dict[str, Any]:

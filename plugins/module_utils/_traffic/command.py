@@ -47,10 +47,12 @@ def call(text: str) -> int:
     """Answer a request of the action plugin: JSON in, one marked line of JSON out."""
     try:
         asked = json.loads(text)
-        router = router_of(asked["kind"], asked["router"], asked["params"]["service"], asked["options"])
-        result = (
-            look(router, asked["params"]["service"]) if asked["info"] else answer(router, asked["params"], asked["check_mode"])
-        )
+        params = asked["params"]
+        router = router_of(asked["kind"], asked["router"], params["service"], asked["options"])
+        if asked["info"]:
+            result = look(router, params["service"], params.get("statistics_since"))
+        else:
+            result = answer(router, params, asked["check_mode"])
     except TurnoutError as error:
         result = failure(error)
     _say(SENTINEL + json.dumps(result))

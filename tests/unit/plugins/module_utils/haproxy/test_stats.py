@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import NotConfigured, SocketError
+from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import BadInput, NotConfigured, SocketError
 from ansible_collections.turnout.bluegreen.plugins.module_utils._haproxy import stats
+from ansible_collections.turnout.bluegreen.plugins.module_utils._statistics import Answered
 from hypothesis import given
 from hypothesis import strategies as st
 
 COLUMNS = (
     *("pxname", "svname", "qcur", "qmax", "scur", "smax", "status", "weight", "check_status", "check_code", "last_chk"),
-    *("req_tot", "hrsp_5xx", "econ", "eresp"),
+    *("req_tot", "hrsp_5xx", "srv_abrt", "qtime", "ctime", "rtime"),
 )
 SERVES = {"UP": True, "UP 1/3": True}
 IS_SICK = dict.fromkeys(["DOWN", "DOWN 1/2", "MAINT", "MAINT (via a/b)", "DRAIN", "NOLB", "no check"], False)
@@ -66,12 +67,35 @@ def test_other_backends_do_not_count():
 
 
 def test_counters_are_those_of_the_backend():
-    assert stats.counters(read(line("shop_blue", "b1", req_tot=3), BACKEND)) == {
-        "requests": 70,
-        "http_5xx": 1,
-        "connect_errors": 0,
-        "response_errors": 0,
-    }
+    backend = line("shop_blue", "BACKEND", req_tot=70, hrsp_5xx=1, srv_abrt=2, qtime=1, ctime=2, rtime=30)
+    assert stats.counters(read(line("shop_blue", "b1", req_tot=3), backend)) == stats.Counters(70, 3, 33.0)
+
+
+def found(blue, green):
+    return {"blue": stats.Counters(*blue), "green": stats.Counters(*green)}
+
+
+def test_what_was_answered_since_is_the_difference_of_the_counters():
+    first = stats.since("", {"1-lb-9": found((100, 7, 5.0), (0, 0, 0.0))})
+    assert first.answered["blue"] == Answered()
+    now = {"1-lb-9": found((130, 8, 4.0), (10, 0, 20.0)), "2-lb-9": found((10, 1, 8.0), (0, 0, 0.0))}
+    second = stats.since(first.cursor, now)
+    assert second.answered == {"blue": Answered(40, 2, None, 5.0), "green": Answered(10, 0, None, 20.0)}
+    assert second.doubts == ()
+    assert stats.since(second.cursor, now).answered["blue"] == Answered()
+
+
+def test_a_process_that_has_ended_is_told():
+    first = stats.since("", {"1-lb-9": found((100, 7, 5.0), (0, 0, 0.0))})
+    second = stats.since(first.cursor, {"2-lb-9": found((3, 0, 1.0), (0, 0, 0.0))})
+    assert second.answered["blue"].requests == 3
+    assert second.doubts == ("HAProxy's process 1-lb-9 has ended: its last requests are not counted",)
+
+
+@pytest.mark.parametrize("cursor", ["x", "[]", '{"a": 1}', '{"a": {"blue": [1]}}', "12:3"])
+def test_a_cursor_of_another_kind_is_refused(cursor):
+    with pytest.raises(BadInput, match="cursor"):
+        stats.since(cursor, {})
 
 
 @pytest.mark.parametrize("answer", ["No such proxy.", "# pxname,svname,qcur"])
