@@ -52,11 +52,9 @@ def test_how_the_end_is_found(head, method, complete):
 
 
 def test_without_a_length_the_end_of_the_connection_ends_the_body():
-    answer = read(b"HTTP/1.1 200 OK\r\n\r\nhello")
-    assert not answer.complete
-    answer.end()
-    assert answer.complete
-    assert not answer.reusable
+    open_still, closed = (read(b"HTTP/1.1 200 OK\r\n\r\nhello") for _n in range(2))
+    closed.end()
+    assert (open_still.complete, closed.complete, closed.reusable) == (False, True, False)
 
 
 @pytest.mark.parametrize(
