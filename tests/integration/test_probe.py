@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.turnout.bluegreen.plugins.module_utils._probe.client import Client, Outcome
 from ansible_collections.turnout.bluegreen.plugins.module_utils._probe.probe import Probe, ProbeOptions
+from ansible_collections.turnout.bluegreen.plugins.module_utils._probe.requests import build
 from ansible_collections.turnout.bluegreen.plugins.module_utils._probe.tally import ProbeWindow
 
 from tests.support.apps import Apps
@@ -336,6 +338,26 @@ def test_a_kept_connection_that_ends_as_the_request_comes_is_tried_again() -> No
         seen = good(server.probe(connections="keep_alive", rate=10))
     assert (seen["requests"], seen["lost"], seen["retried"]) == (10, 0, 9)
     assert server.requests == 19
+
+
+@pytest.mark.parametrize(("behaviour", "timeout", "retried"), [(drops_the_second, 30.0, True), (answers, 0.5, False)])
+def test_a_client_that_was_held_up_does_not_blame_the_server(behaviour: Behaviour, timeout: float, retried: bool) -> None:
+    """The process stands still, for longer than its limit, while the answer or the end of the connection waits."""
+
+    async def ask(server: Server) -> Outcome:
+        asked = build(f"http://{HOST}:{server.port}", ["/"], "test", {})
+        client = Client(asked.origin, timeout)
+        await client.fetch(asked.requests[0], True)
+        second = asyncio.get_running_loop().create_task(client.fetch(asked.requests[0], True))
+        await asyncio.sleep(0)
+        time.sleep(1)
+        outcome = await second
+        await client.close()
+        return outcome
+
+    with Server(behaviour) as server:
+        outcome = asyncio.run(ask(server))
+    assert (outcome.failure, outcome.retried) == ("", retried)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import asyncio
 import functools
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import Any, cast
+from typing import Any, Callable, cast
 
 from .._errors import BadInput
 from .._health.client import failure_reason, tls_context
@@ -20,8 +20,10 @@ from .._health.expectations import HealthError
 from .requests import Origin, Request
 from .wire import Answer
 
-#: Seconds that this process may need to notice the end of a connection, besides the way to the server and back.
-_NOTICE = 0.25
+#: Seconds that the end of a connection may need, besides the way to the server and back, to count as one that was on its way.
+_SLACK = 0.25
+#: Rounds of the event loop from the arrival of bytes, through TLS, to whoever waits for the answer.
+_ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Client:
     async def fetch(self, request: Request, keep_alive: bool) -> Outcome:
         """Send a request and read the whole answer. Raises nothing for what network and server do."""
         loop = asyncio.get_running_loop()
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        task = cast(asyncio.Task[Any], asyncio.current_task())
         retries: list[None] = []
         began, expired = loop.time(), False
 
@@ -74,7 +76,7 @@ class Client:
             expired = True
             task.cancel()
 
-        timer = loop.call_later(self._timeout, expire)
+        timer = _Timer(loop, self._timeout, expire)
         answer, failure = None, ""
         try:
             answer = await self._exchange(request, keep_alive, retries)
@@ -109,7 +111,7 @@ class Client:
         _transport, connection = await loop.create_connection(
             functools.partial(_Connection, loop), origin.host, origin.port, ssl=self._context, server_hostname=origin.server_name
         )
-        connection.grace = _NOTICE + loop.time() - began
+        connection.grace = _SLACK + loop.time() - began
         return connection
 
     async def _ask(self, connection: _Connection, method: str, request: bytes) -> Answer:
@@ -132,6 +134,26 @@ class Client:
         await asyncio.sleep(0)  # the loop closes sockets in its next round
 
 
+class _Timer:
+    """Calls back after some seconds, and not before what has come over the network by then was looked at.
+
+    When this process was held up, the answer may be there and only unread: that is no fault of the server.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, call: Callable[[], None]) -> None:
+        self._loop, self._call = loop, call
+        self._handle: asyncio.Handle = loop.call_later(seconds, self._look, _ROUNDS)
+
+    def _look(self, rounds: int) -> None:
+        if rounds:
+            self._handle = self._loop.call_soon(self._look, rounds - 1)
+        else:
+            self._call()
+
+    def cancel(self) -> None:
+        self._handle.cancel()
+
+
 class _ClosedWhileIdle(ConnectionError):
     """The server had closed the kept connection before the request came to it."""
 
@@ -145,20 +167,24 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.closed = False
-        self.grace = _NOTICE
+        self.grace = _SLACK
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._answer: Answer | None = None
         self._waiter: asyncio.Future[Answer] | None = None
-        self._used = False
-        self._asked_at = 0.0
+        self._timer: _Timer | None = None
+        self._may_be_idle = False
 
     def ask(self, method: str, request: bytes) -> asyncio.Future[Answer]:
         """Send a request; the future gets its answer."""
         self._answer, self._waiter = Answer(method), self._loop.create_future()
-        self._asked_at = self._loop.time()
+        if self._may_be_idle:
+            self._timer = _Timer(self._loop, self.grace, self._was_not_idle)
         cast(asyncio.Transport, self._transport).write(request)
         return self._waiter
+
+    def _was_not_idle(self) -> None:
+        self._may_be_idle = False
 
     def close(self) -> None:
         self.closed = True
@@ -189,7 +215,7 @@ class _Connection(asyncio.Protocol):
         self.closed = True
         if self._answer is None:
             return
-        if self._used and not self._answer.begun and self._loop.time() - self._asked_at <= self.grace:
+        if self._may_be_idle and not self._answer.begun:
             self._end(_ClosedWhileIdle())
             return
         try:
@@ -205,7 +231,9 @@ class _Connection(asyncio.Protocol):
         """The request under way is answered, or has failed."""
         answer, waiter = self._answer, self._waiter
         self._answer = self._waiter = None
-        self._used = True
+        self._may_be_idle = True
+        if self._timer is not None:
+            self._timer.cancel()
         if waiter is None or waiter.done():
             return
         if error is not None:

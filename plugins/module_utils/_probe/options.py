@@ -12,6 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._errors import BadInput
 from .._health.client import descriptors_left
+from .._health.targets import redacted
 from .open_loop import KINDS
 
 #: How to send a request, and which answer is a good one.
@@ -44,7 +45,7 @@ def validated(spec: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
     """
     checked = ArgumentSpecValidator(dict(spec)).validate(dict(given))
     if checked.error_messages:
-        raise BadInput("; ".join(checked.error_messages))
+        raise BadInput("; ".join(redacted(text, checked._no_log_values) for text in checked.error_messages))
     return dict(checked.validated_parameters)
 
 
