@@ -30,7 +30,7 @@ setup-run: ## install what the playbooks and the demo need
 	@$(PROVIDE) venv $(VENV) tests/requirements-run.txt
 
 setup-test: ## install what lint, sanity, unit and integration tests need
-	@$(PROVIDE) commands faketime git haproxy nginx openssl shellcheck ssh sshd
+	@$(PROVIDE) commands faketime git haproxy nginx openssl prometheus redis-server shellcheck ssh sshd
 	@$(PROVIDE) venv $(TEST_VENV) tests/requirements.txt
 
 setup-hosts: ## install podman and build the image of the test hosts

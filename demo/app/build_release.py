@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOURCES = ("appctl", "appctl.py", "shop.py")
-BEHAVIOURS = ("good", "broken", "degrades", "errors")
+BEHAVIOURS = ("good", "broken", "degrades", "errors", "silent", "logout")
 
 
 @dataclass(frozen=True)

@@ -17,17 +17,21 @@ import hashlib
 import hmac
 import json
 import os
+import secrets
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 MAX_HEAD = 64 * 1024
 MAX_BODY = 16 * 1024 * 1024
 STREAM_TRAILER = b"end-of-stream\n"
 PREVIEW_HEADER = "x-bluegreen-preview"
+SESSION_SECONDS = 3600
+STORE_TIMEOUT = 2.0  # seconds
+BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds
 WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 OP_CLOSE, OP_PING, OP_PONG = 0x8, 0x9, 0xA
 GOING_AWAY = (1001).to_bytes(2, "big")
@@ -46,7 +50,7 @@ class Release:
     """What ``release.json`` says.
 
     ``degrades`` adds ``degrade_ms`` after ``degrade_after`` s of traffic; ``errors`` answers ``error_percent`` of all requests
-    with 500.
+    with 500; ``silent`` has no metrics; ``logout`` knows no session of another release.
     """
 
     version: str = "v0"
@@ -70,8 +74,8 @@ class Request:
 
     @property
     def is_real_traffic(self) -> bool:
-        """Neither a health check nor a look at the idle colour."""
-        return self.path != "/health" and PREVIEW_HEADER not in self.headers
+        """Neither a health check, a look at the metrics nor one at the idle colour."""
+        return self.path not in ("/health", "/metrics") and PREVIEW_HEADER not in self.headers
 
     @property
     def cookies(self) -> dict[str, str]:
@@ -91,6 +95,78 @@ class Answer:
 
 def as_json(value: object, status: int = 200) -> Answer:
     return Answer(json.dumps(value).encode() + b"\n", status)
+
+
+@dataclass
+class Metrics:
+    """What Prometheus is told (https://prometheus.io/docs/instrumenting/exposition_formats/): real traffic only."""
+
+    labels: str
+    requests: dict[int, int] = field(default_factory=dict)
+    buckets: list[int] = field(default_factory=lambda: [0] * len(BUCKETS))
+    seconds: float = 0.0
+
+    def count(self, status: int, seconds: float) -> None:
+        self.requests[status] = self.requests.get(status, 0) + 1
+        self.seconds += seconds
+        for number, bound in enumerate(BUCKETS):
+            self.buckets[number] += seconds <= bound
+
+    def text(self) -> str:
+        lines = ["# TYPE http_requests_total counter"]
+        lines += [f'http_requests_total{{{self.labels},code="{code}"}} {count}' for code, count in sorted(self.requests.items())]
+        lines += ["# TYPE http_request_seconds histogram"]
+        for bound, count in zip(BUCKETS, self.buckets, strict=True):
+            lines.append(f'http_request_seconds_bucket{{{self.labels},le="{bound:g}"}} {count}')
+        total = sum(self.requests.values())
+        lines.append(f'http_request_seconds_bucket{{{self.labels},le="+Inf"}} {total}')
+        lines += [
+            f"http_request_seconds_sum{{{self.labels}}} {self.seconds}",
+            f"http_request_seconds_count{{{self.labels}}} {total}",
+        ]
+        return "\n".join(lines) + "\n"
+
+
+class StoreError(Exception):
+    """The Redis of the sessions does not do what it was asked."""
+
+
+@dataclass(frozen=True)
+class SessionStore:
+    """Sessions in a Redis, which all processes of both colours share.
+
+    One connection for each command, so that there is none to keep. It knows of RESP2
+    (https://redis.io/docs/latest/develop/reference/protocol-spec/) what two commands need.
+    """
+
+    url: str
+
+    async def command(self, *words: str) -> bytes | None:
+        """The answer to one command. Raises StoreError."""
+        try:
+            return await asyncio.wait_for(self._exchange(*words), STORE_TIMEOUT)
+        except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.TimeoutError) as error:
+            raise StoreError(f"the session store can not be asked: {type(error).__name__}") from error
+
+    async def _exchange(self, *words: str) -> bytes | None:
+        parts = urlsplit(self.url)
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 6379, limit=MAX_HEAD)
+        try:
+            if parts.password:
+                await self._ask(reader, writer, "AUTH", *filter(None, [unquote(parts.username or "")]), unquote(parts.password))
+            return await self._ask(reader, writer, *words)
+        finally:
+            writer.close()
+
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *words: str) -> bytes | None:
+        writer.write(f"*{len(words)}\r\n".encode() + b"".join(b"$%d\r\n%s\r\n" % (len(w.encode()), w.encode()) for w in words))
+        line = (await reader.readuntil(b"\r\n"))[:-2]
+        if line[:1] == b"-":
+            raise StoreError(f"the session store refuses {words[0]}")
+        if line[:1] != b"$":
+            return line[1:]
+        length = int(line[1:])
+        return None if length < 0 else (await reader.readexactly(length + 2))[:-2]
 
 
 class RequestError(Exception):
@@ -154,6 +230,7 @@ class Shop:
     name: str
     colour: str
     session_key: bytes
+    store: SessionStore | None = None
     stopping: bool = False
     first_traffic: float | None = None
     debt: float = 0.0
@@ -162,6 +239,7 @@ class Shop:
     websockets: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.metrics = Metrics(f'colour="{self.colour}",version="{self.release.version}"')
         self.routes: dict[tuple[str, str], Callable[[Request], Awaitable[Answer]]] = {
             ("GET", "/"): self.index,
             ("GET", "/health"): self.health,
@@ -169,7 +247,9 @@ class Shop:
             ("GET", "/stream"): self.stream,
             ("POST", "/echo"): self.echo,
             ("GET", "/login"): self.login,
+            ("POST", "/login"): self.login,
             ("GET", "/me"): self.me,
+            ("GET", "/metrics"): self.tell_metrics,
         }
 
     # -- endpoints
@@ -202,26 +282,49 @@ class Shop:
     async def echo(self, request: Request) -> Answer:
         return as_json({"sha256": hashlib.sha256(request.body).hexdigest(), "bytes": len(request.body)})
 
+    async def tell_metrics(self, request: Request) -> Answer:
+        if self.release.behaviour == "silent":
+            return as_json({"error": "no such page"}, 404)
+        return Answer(self.metrics.text().encode(), headers=(("Content-Type", "text/plain; version=0.0.4"),))
+
+    @property
+    def session_scope(self) -> str:
+        """A release that logs out knows only sessions of its own."""
+        return self.release.version if self.release.behaviour == "logout" else ""
+
     def signature(self, user: str) -> str:
-        return hmac.new(self.session_key, user.encode(), hashlib.sha256).hexdigest()[:32]
+        return hmac.new(self.session_key, f"{user}{self.session_scope}".encode(), hashlib.sha256).hexdigest()[:32]
 
     async def login(self, request: Request) -> Answer:
-        """The session lives in a signed cookie, so either colour can go on with it."""
-        user = request.query.get("user", "guest")
-        cookie = f"session={user}.{self.signature(user)}; Path=/; HttpOnly"
+        """The session lives in the Redis, or else in a signed cookie: either way each colour can go on with it."""
+        user = (dict(parse_qsl(request.body.decode())) if request.method == "POST" else request.query).get("user", "guest")
+        if self.store is None:
+            session = f"{user}.{self.signature(user)}"
+        else:
+            session = secrets.token_urlsafe(24)
+            await self.store.command("SET", self.session_name(session), user, "EX", str(SESSION_SECONDS))
+        cookie = f"session={session}; Path=/; HttpOnly"
         return Answer(json.dumps({"user": user}).encode() + b"\n", headers=(("Set-Cookie", cookie),))
 
     async def me(self, request: Request) -> Answer:
-        user, _dot, signature = request.cookies.get("session", "").rpartition(".")
-        if not user or not hmac.compare_digest(signature, self.signature(user)):
-            return as_json({"error": "no session"}, 401)
-        return as_json({"user": user})
+        user = await self.user_of(request.cookies.get("session", ""))
+        return as_json({"user": user}) if user else as_json({"error": "no session"}, 401)
+
+    def session_name(self, session: str) -> str:
+        return f"shop:session:{self.session_scope}:{session}"
+
+    async def user_of(self, session: str) -> str:
+        """Whose session this is; empty when it is nobody's."""
+        if self.store is not None:
+            return (await self.store.command("GET", self.session_name(session)) or b"").decode() if session else ""
+        user, _dot, signature = session.rpartition(".")
+        return user if hmac.compare_digest(signature, self.signature(user)) else ""
 
     # -- connections
 
     def slowness(self, request: Request) -> float:
         """Seconds that a release which degrades adds to this answer."""
-        if self.release.behaviour != "degrades" or request.path == "/health":
+        if self.release.behaviour != "degrades" or request.path in ("/health", "/metrics"):
             return 0.0
         now = time.monotonic()
         if self.first_traffic is None and request.is_real_traffic:
@@ -231,7 +334,7 @@ class Shop:
 
     def fails(self, request: Request) -> bool:
         """A release with errors spreads them evenly over its requests."""
-        if self.release.behaviour != "errors" or request.path == "/health":
+        if self.release.behaviour != "errors" or request.path in ("/health", "/metrics"):
             return False
         self.debt += self.release.error_percent / 100
         if self.debt < 1:
@@ -240,6 +343,13 @@ class Shop:
         return True
 
     async def answer(self, request: Request) -> Answer:
+        began = time.monotonic()
+        answer = await self.respond(request)
+        if request.is_real_traffic:
+            self.metrics.count(answer.status, time.monotonic() - began)
+        return answer
+
+    async def respond(self, request: Request) -> Answer:
         await asyncio.sleep(self.slowness(request))
         if self.fails(request):
             return as_json({"error": "this release has errors"}, 500)
@@ -248,6 +358,8 @@ class Shop:
             return as_json({"error": "no such page"}, 404)
         try:
             return await handler(request)
+        except StoreError as error:
+            return as_json({"error": str(error)}, 503)
         except ValueError as error:
             return as_json({"error": str(error)}, 400)
 
@@ -356,7 +468,9 @@ def main() -> None:
     parser.add_argument("--release-file", type=Path, default=Path(__file__).resolve().parent / "release.json")
     options = parser.parse_args()
     key = os.environ.get("SHOP_SESSION_KEY", "only-for-demonstration").encode()
-    shop = Shop(Release.load(options.release_file), options.name, options.colour, key)
+    redis_url = os.environ.get("SHOP_REDIS_URL", "")
+    store = SessionStore(redis_url) if redis_url else None
+    shop = Shop(Release.load(options.release_file), options.name, options.colour, key, store)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(shop.serve(options.host, options.port, options.grace))
 

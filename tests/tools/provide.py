@@ -30,6 +30,8 @@ PACKAGES = {
     "nginx": ["nginx-light"],
     "openssl": ["openssl"],
     "podman": ["podman", "netavark", "aardvark-dns"],
+    "prometheus": ["prometheus"],
+    "redis-server": ["redis-server"],
     "runc": ["runc"],
     "shellcheck": ["shellcheck"],
     "ssh": ["openssh-client"],
