@@ -9,8 +9,9 @@ and takes its defaults, tolerance 0.25 and confidence 0.98. The way is another o
 - Kayenta estimates how far the candidate is shifted (Hodges and Lehmann) with a two-sided confidence interval of this shift, and
   says *high* when the interval's lower end is above the tolerance times the *estimate*. So its tolerance says how far off zero
   the interval must be, in parts of the shift itself: a shift of 1 %, when it is certain, is high.
+  Its interval leaves 1 % to each side, a confidence of 0.98 here 2 % to the one that is asked for.
 - Here the stable series is scaled by the tolerance, and the candidate is held against that by a one-sided test. So tolerance
-  0.25 means that a candidate which is up to 25 % above the stable colour is never called worse, however certain it is.
+  0.25 means that a candidate which is up to 25 % above the stable colour is not worse, however certain the difference is.
 - The effect size is the common language effect size (McGraw and Wong 1992; Vargha and Delaney's A with ties counted half):
   CLES = U / (n1 n2), the probability that a value of the candidate is above one of the *scaled* stable series. 0.5 is no
   difference, 1 is every one above. Kayenta asks for a ratio of the means instead, which one outlier can make.
@@ -18,6 +19,8 @@ and takes its defaults, tolerance 0.25 and confidence 0.98. The way is another o
 
 The same series is judged again in each interval while it grows, so that the probability of one wrong *worse* over a whole bake is
 greater than 1 - confidence. The tolerance, the effect size and the bad answers that a gate tolerates in a row stand against that.
+For the same reason a candidate that gets worse late is found late: it takes about as long as the good part before it. A threshold
+or a ratio beside the judge sees that at once.
 """
 
 from __future__ import annotations

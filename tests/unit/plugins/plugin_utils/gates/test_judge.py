@@ -69,7 +69,7 @@ def test_nan_is_refused():
 
 
 def test_equal_series_are_alike():
-    assert judged([2.0] * 20, [2.0] * 20).worse is False
+    assert judged([2.0] * 20, [2.0] * 20) == Verdict(False, GREATER, 0.5, 1.0)
     assert judged([0.0] * 20, [0.0] * 20, GREATER, LESS).worse is False
 
 
@@ -143,6 +143,13 @@ def test_small_series_without_ties_need_the_exact_test():
 
     assert verdict(candidate, stable, (GREATER,), RULE, exact) == Verdict(True, GREATER, 1.0, 1 / 252)
     assert asked == [(candidate, [1.25, 2.5, 3.75, 5.0, 6.25], GREATER)]
+
+
+def test_how_small_a_series_is_that_needs_the_exact_test():
+    nine, many = [100.0 + number for number in range(9)], [1.0 + number for number in range(30)]
+    for few in (nine, nine[:8]):
+        assert judged(few, many).worse is (True if few is nine else None)
+        assert judged(many, few, LESS).worse is (True if few is nine else None)
 
 
 def test_small_series_with_ties_are_judged_by_the_approximation():
