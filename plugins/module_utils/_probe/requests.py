@@ -97,11 +97,8 @@ def _headers(agent: str, given: Mapping[str, Any], ours: Mapping[str, str]) -> d
     for name in given:
         if str(name).strip().lower() in _OURS:
             raise BadInput(f"the header {name} can not be set: connections and the length of a request are this client's own")
-    settled = {name.lower() for name in ours}
-    headers = {str(name): str(value) for name, value in given.items() if str(name).lower() not in settled}
-    if "user-agent" not in {name.lower() for name in headers}:
-        headers["User-Agent"] = agent
-    return {**headers, **ours}
+    # Names that differ in case are one header for the parser of targets, and the last one wins.
+    return {"User-Agent": agent, **{str(name): str(value) for name, value in given.items()}, **ours}
 
 
 def _targets(url: str, paths: Sequence[str], options: Mapping[str, Any], headers: Mapping[str, str]) -> list[Target]:
