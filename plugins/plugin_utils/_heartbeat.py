@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import os
 import signal
-import stat
 from typing import Any, Callable, Protocol
 
 from ansible.utils.display import Display
 from ansible_collections.turnout.bluegreen.plugins.module_utils._clock import SYSTEM, Clock
+from ansible_collections.turnout.bluegreen.plugins.plugin_utils._background import leave
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._run import GONE, STOPPED, main_process
 
 display = Display()
@@ -83,7 +83,7 @@ def start(action: Asker, params: dict[str, Any], answer: dict[str, Any]) -> None
     if child:
         return
     try:
-        _leave()
+        leave()
         keep(main.state, _Processes(lambda: renew(action, asked)), every)
     finally:
         os._exit(0)
@@ -173,40 +173,3 @@ class _Processes:
             os.killpg(self._pid, signal.SIGKILL)
         except ProcessLookupError:  # it has not got so far as to have a group
             os.kill(self._pid, signal.SIGKILL)
-
-
-class _Silence:
-    """In place of the queue on which a worker sends what is to be shown: nobody listens any more."""
-
-    def send_display(self, *args: Any, **kwargs: Any) -> None:
-        """Drop it."""
-
-    def send_prompt(self, *args: Any, **kwargs: Any) -> None:
-        """Drop it."""
-
-
-def _leave() -> None:
-    """Let go of all that the worker has, so that nobody waits for the end of this process.
-
-    Whoever started ``ansible-playbook`` may wait until all ends of a pipe or a terminal are closed.
-    """
-    os.setsid()
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
-        signal.signal(name, signal.SIG_DFL)
-    null = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2, *_shared()):
-        os.dup2(null, number)  # not closed: an object that still knows the number would later close another file
-    display.set_queue(_Silence())
-
-
-def _shared() -> list[int]:
-    """Open pipes, sockets and terminals."""
-    found = []
-    for number in map(int, os.listdir("/dev/fd")):
-        try:
-            mode = os.fstat(number).st_mode
-        except OSError:  # that of the listing itself
-            continue
-        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(number):
-            found.append(number)
-    return found

@@ -81,6 +81,7 @@ class Place:
             "nginx_pid_file": str(self.pid_file),
             "nginx_error_log": str(self.error_log),
             "nginx_access_log": "off",
+            "nginx_log_directory": str(folder),
             "nginx_preview_bind": f"{HOST}:{self.preview_port}",
             "nginx_service_name": "",
             "nginx_start_command": [NGINX, "-c", str(self.config)],

@@ -189,6 +189,7 @@ class LocalNginx(LocalRouter):
             "nginx_worker_connections": 1024,
             "nginx_error_log": f"{folder}/run/error.log",
             "nginx_access_log": "off",
+            "nginx_log_directory": f"{folder}/run",
             "nginx_http_extra": [f"{what}_temp_path {folder}/nginx/temp/{what};" for what in temporary],
         }
 

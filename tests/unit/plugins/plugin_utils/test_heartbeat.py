@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.turnout.bluegreen.plugins.module_utils._clock import Clock
+from ansible_collections.turnout.bluegreen.plugins.plugin_utils._background import shared
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._heartbeat import (
     FAILED,
     GOES_ON,
     OVER,
     _Processes,
-    _shared,
     keep,
     renew,
     start,
@@ -254,7 +254,7 @@ def test_a_process_is_seen_to_run_to_be_stopped_and_to_be_gone():
 def test_what_somebody_may_wait_for_is_found_and_files_are_not(tmp_path):
     pipe, terminal, ends = os.pipe(), pty.openpty(), socket.socketpair()
     with (tmp_path / "file").open("wb") as file, Path(os.devnull).open("rb") as null:
-        found = _shared()
+        found = shared()
         assert {*pipe, *terminal, *(end.fileno() for end in ends)} <= set(found)
         assert not {file.fileno(), null.fileno()} & set(found)
     for number in (*pipe, *terminal):
