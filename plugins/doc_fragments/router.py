@@ -48,12 +48,16 @@ options:
       - V(committed) waits until that process has flipped, and fails when it has not.
       - V(switched) brings O(split) in force, durably, and confirms it. With O(at), it confirms what was flipped then; a flip
         that is not confirmed within O(confirm_within) is taken back by the router itself.
+      - V(held) records that the release waits at the split in force until a person says go, for O(timeout) seconds. It does not
+        wait itself. Until V(promoted), V(switched) and V(settled) are refused.
+      - V(promoted) answers a release that waits with O(answer). It claims nothing, and is refused when nothing waits.
       - V(drained) waits until nothing is in flight on O(colour).
       - V(settled) makes the candidate stable. The old colour stays the rollback target for O(window_seconds).
       - V(rolled_back) sends all traffic to the stable colour, after V(settled) to the rollback target. It claims a newer epoch by
         itself, so that it always wins against a run that is still under way.
       - V(abandoned) ends a release before any of its traffic has moved and gives the lease back.
       - V(retired) closes the way back to the old colour. It is refused until the rollback window is over.
+      - V(drilled) records how long the rollback of a drill took, in O(rollback_ms), and how many requests it has O(lost).
     type: str
     choices:
       - present
@@ -63,11 +67,14 @@ options:
       - staged
       - committed
       - switched
+      - held
+      - promoted
       - drained
       - settled
       - rolled_back
       - abandoned
       - retired
+      - drilled
     default: switched
   split:
     description:
@@ -90,7 +97,8 @@ options:
     choices: [blue, green]
   release:
     description:
-      - Id of the release. Required for O(state=claimed). With O(state=present), what is deployed on the stable colour.
+      - Id of the release. Required for O(state=claimed). With O(state=present), what is deployed on the stable colour. With
+        O(state=promoted), refuse when another release waits.
     type: str
   phase:
     description:
@@ -142,6 +150,7 @@ options:
     description:
       - Seconds to wait with O(state=healthy), O(state=drained) and, after O(at), O(state=committed), and for each request to
         O(confirm_url).
+      - With O(state=held), how long the run means to wait for an answer. It is recorded only.
     type: float
     default: 60.0
   interval:
@@ -189,6 +198,36 @@ options:
     description:
       - The newest journal of the fleet, as the C(_info) modules return it, with O(state=claimed).
     type: dict
+  hold_on_timeout:
+    description:
+      - What the run means to do when nobody answers, with O(state=held). It is recorded only.
+    type: str
+    choices: [rollback, go]
+    default: rollback
+  answer:
+    description:
+      - What O(state=promoted) says to the release that waits. With V(stop) it goes back.
+    type: str
+    choices: [go, stop]
+    default: go
+  step:
+    description:
+      - Percent of the candidate that is approved, with O(state=promoted). Refused when the release waits at another one.
+    type: int
+  drill:
+    description:
+      - With O(state=claimed), claim for a drill. O(release) must be what is on the idle colour, which must be the way back, and
+        healthy. O(state=rolled_back) then leaves the journal as it was before.
+    type: bool
+    default: false
+  rollback_ms:
+    description:
+      - Milliseconds from the start of a rollback until no client got the other colour any more, with O(state=drilled).
+    type: float
+  lost:
+    description:
+      - Requests that were lost, with O(state=drilled).
+    type: int
   force:
     description:
       - Override the health and lease guards. The journal records what was overridden.

@@ -113,6 +113,12 @@ class NothingToRollBack(Refused):
     reason = "nothing_to_roll_back"
 
 
+class NothingHeld(Refused):
+    """No release waits for an answer."""
+
+    reason = "nothing_held"
+
+
 class NotInForce(TurnoutError):
     """A split was set and is not what the router answers."""
 

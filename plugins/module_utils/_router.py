@@ -23,6 +23,9 @@ from ._statistics import Statistics
 
 COLOURS = ("blue", "green")
 STICKY = ("none", "cookie", "source")
+#: What a person says to a release that waits, and what follows when nobody does.
+ANSWERS = ("go", "stop")
+ON_TIMEOUT = ("rollback", "go")
 #: A lease without a sign of life, unless the claim says otherwise.
 LEASE_SECONDS = 120
 JOURNAL_FORMAT = 1
@@ -185,6 +188,71 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Hold:
+    """A release that waits until a person says go. Times are seconds since the Unix epoch by the router's clock.
+
+    Args:
+        step: percent of the candidate that waits for approval; 0 before any traffic has moved.
+        since: when the run began to wait.
+        until: when it stops waiting.
+        on_timeout: what it does then: ``rollback`` or ``go``.
+        answer: ``go`` or ``stop``; None until somebody has answered.
+        by: who answered.
+        answered_at: when.
+    """
+
+    step: int
+    since: float
+    until: float
+    on_timeout: str = "rollback"
+    answer: str | None = None
+    by: str = ""
+    answered_at: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Hold:
+        """Build one from what :meth:`as_dict` gave; ``LookupError``, ``TypeError`` or ``ValueError`` when it is damaged."""
+        answer, answered_at = data["answer"], data["answered_at"]
+        return cls(
+            step=_counted(data["step"]),
+            since=_seconds(data["since"]),
+            until=_seconds(data["until"]),
+            on_timeout=ON_TIMEOUT[ON_TIMEOUT.index(data["on_timeout"])],
+            answer=None if answer is None else ANSWERS[ANSWERS.index(answer)],
+            by=_text(data["by"]),
+            answered_at=None if answered_at is None else _seconds(answered_at),
+        )
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A rollback that was tried out under load.
+
+    Args:
+        at: when, seconds since the Unix epoch by the router's clock.
+        ms: from its start until no client got the other colour any more, milliseconds.
+        lost: requests that were lost.
+    """
+
+    at: float
+    ms: float
+    lost: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Proof:
+        """Build one from what :meth:`as_dict` gave; ``LookupError``, ``TypeError`` or ``ValueError`` when it is damaged."""
+        return cls(_seconds(data["at"]), _seconds(data["ms"]), _counted(data["lost"]))
+
+
+@dataclass(frozen=True)
 class Journal:
     """The small record that lives with the router. Times are seconds since the Unix epoch by its clock.
 
@@ -204,6 +272,9 @@ class Journal:
         changed_by: who wrote it.
         forced: why guards were overridden in the last change, or empty.
         interrupted: a switch was interrupted, and what it has left half done is not yet put right.
+        hold: the release waits for a person, or has waited.
+        drill: while a drill tries the way back, the phase that it returns to.
+        rollback_proven: the last drill.
     """
 
     service: str
@@ -221,6 +292,9 @@ class Journal:
     changed_by: str = ""
     forced: str = ""
     interrupted: bool = False
+    hold: Hold | None = None
+    drill: str | None = None
+    rollback_proven: Proof | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with the format's number."""
@@ -241,6 +315,9 @@ class Journal:
             "changed_by": self.changed_by,
             "forced": self.forced,
             "interrupted": self.interrupted,
+            "hold": self.hold.as_dict() if self.hold else None,
+            "drill": self.drill,
+            "rollback_proven": self.rollback_proven.as_dict() if self.rollback_proven else None,
         }
 
     @classmethod
@@ -265,6 +342,8 @@ class Journal:
     @classmethod
     def _from_fields(cls, data: dict[str, Any]) -> Journal:
         lease = data["lease"]
+        # A record that was written before these fields were known has none of them.
+        hold, drill, proof = (data.get(name) for name in ("hold", "drill", "rollback_proven"))
         optional = {name: data[name] for name in ("candidate", "rollback_to") if data[name] is not None}
         for name, colour in {**optional, "stable": data["stable"]}.items():
             known_colour(colour, name)
@@ -284,6 +363,9 @@ class Journal:
             changed_by=str(data["changed_by"]),
             forced=str(data["forced"]),
             interrupted=_flag(data["interrupted"]),
+            hold=None if hold is None else Hold.from_dict(hold),
+            drill=None if drill is None else _text(drill),
+            rollback_proven=None if proof is None else Proof.from_dict(proof),
         )
 
 

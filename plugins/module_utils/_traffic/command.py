@@ -79,11 +79,15 @@ def _by_hand(words: Sequence[str]) -> int:
     if len(names) != 1:
         raise BadInput(f"which service? There are {', '.join(names)}", f"turnout {args.command} <service>")
     router = _configured(args.config, names[0])
-    asked = {"service": names[0], "owner": _who(), "run": f"turnout-{os.getpid()}", "force": args.force}
+    asked = {"service": names[0], "owner": _who(), "run": f"turnout-{os.getpid()}"}
     if args.command == "rollback":
-        asked.update(state="rolled_back", colour=args.to)
+        asked.update(state="rolled_back", colour=args.to, force=args.force)
+    elif args.command == "promote":
+        asked.update(state="promoted", answer="stop" if args.stop else "go", release=args.release)
     else:
-        asked.update(state="switched", split=_weights(args.split), phase="switched", min_healthy=args.min_healthy)
+        asked.update(
+            state="switched", split=_weights(args.split), phase="switched", min_healthy=args.min_healthy, force=args.force
+        )
     result = answer(router, asked, args.check)
     _say(json.dumps(result, indent=1) if args.json else _sentence(result, args.check))
     return 0
@@ -116,13 +120,17 @@ def _parser() -> Any:
     common.add_argument("--config", default=CONFIG_DIRECTORY, help=argparse.SUPPRESS)
     acting = argparse.ArgumentParser(add_help=False)
     acting.add_argument("--check", action="store_true", help="say what would happen, change nothing")
-    acting.add_argument("--force", action="store_true", help="override health and lease guards; the journal records it")
+    forcing = argparse.ArgumentParser(add_help=False)
+    forcing.add_argument("--force", action="store_true", help="override health and lease guards; the journal records it")
     parser = argparse.ArgumentParser(prog="turnout", description="Blue-green traffic of this router.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("status", parents=[common], help="where the traffic is, who holds the service, the way back")
-    back = commands.add_parser("rollback", parents=[common, acting], help="all traffic back to the stable colour")
+    back = commands.add_parser("rollback", parents=[common, acting, forcing], help="all traffic back to the stable colour")
     back.add_argument("--to", choices=["blue", "green"], help="to this colour, whatever the journal says")
-    switch = commands.add_parser("switch", parents=[common, acting], help="set the split, e.g. 'switch shop green=100'")
+    promote = commands.add_parser("promote", parents=[common, acting], help="answer a release that waits: it goes on")
+    promote.add_argument("--stop", action="store_true", help="it goes back")
+    promote.add_argument("--release", help="only when this release waits")
+    switch = commands.add_parser("switch", parents=[common, acting, forcing], help="set the split, e.g. 'switch shop green=100'")
     switch.add_argument("split", nargs="+", metavar="COLOUR=PERCENT")
     switch.add_argument("--min-healthy", type=int, help="percent of servers that must be healthy (100)")
     return parser

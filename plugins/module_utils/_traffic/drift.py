@@ -94,7 +94,11 @@ def _catch_up(request: Request, seen: Observation, journal: Journal, old: str) -
     if request.drift != "overwrite" or reference is None:
         raise Drifted(old, "bring it to the state of the others with -e bluegreen_drift=overwrite; or run rollback.yml")
     need_capacity(request, seen, reference.routing, default_percent=0)
-    return replace(reference, service=journal.service, epoch=journal.epoch, lease=journal.lease), reference.routing
+    # What is this router's own: its lease, and what was tried out on it.
+    caught_up = replace(
+        reference, service=journal.service, epoch=journal.epoch, lease=journal.lease, rollback_proven=journal.rollback_proven
+    )
+    return caught_up, reference.routing
 
 
 def _adopt(journal: Journal, routing: Routing) -> Journal:

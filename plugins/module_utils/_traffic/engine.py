@@ -20,7 +20,7 @@ from .plan import Change, plan
 from .request import Request
 
 # These change no traffic: a flip that waits for its confirmation goes on waiting.
-KEEPS_PENDING = ("present", "renewed", "staged")
+KEEPS_PENDING = ("present", "renewed", "staged", "held", "promoted", "drilled")
 _Answer = TypeVar("_Answer")
 
 

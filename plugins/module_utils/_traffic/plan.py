@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Callable
 
 from .._errors import BadInput, NothingToRollBack, Refused
-from .._router import LEASE_SECONDS, Journal, Lease, Observation, Routing, Split, other
+from .._router import LEASE_SECONDS, Journal, Lease, Observation, Proof, Routing, Split, other
+from . import drill, hold
 from .drift import drifted, starting_point, was_interrupted
 from .guards import (
     forced,
@@ -124,7 +125,7 @@ def _known_release(request: Request, seen: Observation, journal: Journal) -> Cha
 
 def _claimed(request: Request, seen: Observation) -> Change:
     journal, routing = starting_point(request, seen, need_journal(request, seen))
-    if _is_live(request, journal, routing):
+    if not request.drill and _is_live(request, journal, routing):
         return Change(
             seen,
             replace(journal, routing=routing),
@@ -133,6 +134,12 @@ def _claimed(request: Request, seen: Observation) -> Change:
         )
     hold_lease(request, seen, journal)
     refuse_taken_epoch(request, journal)
+    if request.drill:
+        begun = drill.begun(request, seen, journal, routing)
+        mine = replace(begun, epoch=request.epoch or journal.epoch + 1, lease=_lease(request, seen), routing=routing)
+        return Change(seen, mine, routing, f"drill: {begun.candidate} with {begun.release} gets traffic, and gives it back")
+    if journal.drill is not None and routing.split == Split.all_on(journal.stable):
+        journal = drill.over(journal)  # it was interrupted, and no traffic is left to be brought back
     candidate = request.colour or other(journal.stable)
     if candidate == journal.stable:
         raise Refused(f"{candidate} is the stable colour: it can not be the candidate", f"release to {other(candidate)}")
@@ -141,12 +148,14 @@ def _claimed(request: Request, seen: Observation) -> Change:
         epoch=request.epoch or journal.epoch + 1,
         lease=_lease(request, seen),
         routing=routing,
+        hold=None,
     )
-    if journal.candidate is not None and journal.release == request.release:
+    if journal.candidate is not None and journal.release == request.release and journal.drill is None:
         return Change(seen, mine, routing, f"release {request.release} goes on")
     if routing.split != Split.all_on(journal.stable):
         raise Refused(
-            f"release {journal.release or 'of an unknown name'} is not finished: traffic is {routing}",
+            f"{'the drill' if journal.drill else 'release'} {journal.release or 'of an unknown name'} is not finished: "
+            f"traffic is {routing}",
             f"finish it (run it again) or run rollback.yml, then release {request.release}",
         )
     need_window_over(request, seen, journal, "a new release would overwrite it")
@@ -201,6 +210,7 @@ def _switched(request: Request, seen: Observation) -> Change:
     need_capacity(request, seen, target, default_percent=100)
     if request.epoch is not None:
         need_candidate(journal)
+        hold.need_approval(journal)
         after = replace(
             journal,
             routing=target,
@@ -229,7 +239,38 @@ def _by_hand(request: Request, journal: Journal, target: Routing) -> Journal:
         phase=request.phase or "switched",
         routing=target,
         lease=None,
+        hold=None,
+        drill=None,
     )
+
+
+def _held(request: Request, seen: Observation) -> Change:
+    journal = need_epoch(request, need_journal(request, seen))
+    candidate = need_candidate(journal)
+    wait = hold.asked(request, seen, need_routing(seen).split.percent(candidate), journal.hold)
+    if wait == journal.hold:
+        return Change(seen, journal, note=f"{hold.where(journal, wait)}: {wait.answer or 'no answer yet'}")
+    after = replace(journal, hold=wait, phase=request.phase or "held", lease=_extended(request, seen, journal))
+    return Change(seen, after, note=f"{hold.where(journal, wait)} waits for approval: promote.yml")
+
+
+def _promoted(request: Request, seen: Observation) -> Change:
+    journal = need_journal(request, seen)
+    if request.epoch is not None:
+        journal = need_epoch(request, journal)
+    answer = hold.answered(request, seen, journal)
+    note = hold.consequence(journal, answer, request.answer)
+    if answer == journal.hold:
+        return Change(seen, journal, note=f"{answer.by} has answered already. {note}")
+    return Change(seen, replace(journal, hold=answer), note=note)
+
+
+def _drilled(request: Request, seen: Observation) -> Change:
+    journal = need_journal(request, seen)
+    if journal.candidate is not None:
+        raise Refused(f"the drill is not over, or a release is under way (phase {journal.phase})", "run status.yml")
+    proof = Proof(seen.clock, round(request.rollback_ms or 0.0, 1), request.lost or 0)
+    return Change(seen, replace(journal, rollback_proven=proof), note=f"rollback in {proof.ms:g} ms, {proof.lost} requests lost")
 
 
 def _settled(request: Request, seen: Observation) -> Change:
@@ -237,6 +278,9 @@ def _settled(request: Request, seen: Observation) -> Change:
     if journal.candidate is None and journal.phase == "settled":
         return Change(seen, journal, note=f"{journal.stable} is stable already")
     candidate = need_candidate(journal)
+    hold.need_approval(journal)
+    if journal.drill is not None:
+        raise Refused(f"{candidate} can not become stable: this is a drill", "run rollback.yml")
     routing = need_routing(seen)
     if routing.split != Split.all_on(candidate) or seen.durable != routing:
         raise Refused(f"{candidate} can not become stable: traffic is {routing}", f"bring it to 100% {candidate} first")
@@ -252,6 +296,7 @@ def _settled(request: Request, seen: Observation) -> Change:
             releases={**journal.releases, **({candidate: journal.release} if journal.release else {})},
             phase="settled",
             lease=None,
+            hold=None,
             routing=routing,
         ),
         note=f"{candidate} is stable; {journal.stable} stays hot for {request.window_seconds} s",
@@ -268,26 +313,23 @@ def _rolled_back(request: Request, seen: Observation) -> Change:
     idle = journal.candidate is None and journal.stable == colour and journal.lease is None
     if idle and seen.in_force == target == seen.durable and journal.routing == target:
         return Change(seen, journal, target, f"nothing to do: all traffic is on {colour} already")
+    after = replace(
+        journal, epoch=journal.epoch + 1, stable=colour, candidate=None, release=None, routing=target, lease=None, hold=None
+    )
+    if journal.drill is not None and colour == journal.stable:
+        after = drill.over(after)  # nothing has come to users that was not good before: the way back stays as it was
+    else:
+        after = replace(after, rollback_to=None, hot_until=None, phase="rolled_back", drill=None)
     return Change(
         seen,
-        replace(
-            journal,
-            epoch=journal.epoch + 1,
-            stable=colour,
-            candidate=None,
-            release=None,
-            rollback_to=None,
-            hot_until=None,
-            routing=target,
-            phase="rolled_back",
-            lease=None,
-        ),
+        after,
         target,
         (
             f"traffic goes from {seen.where()} back to {target}"
             if seen.in_force != target
             else f"traffic stays {target}; whatever release was under way is ended"
         )
+        + ("; the drill is over" if journal.drill is not None else "")
         + (f" (found: {drifted(seen)})" if drifted(seen) else ""),
     )
 
@@ -314,7 +356,9 @@ def _abandoned(request: Request, seen: Observation) -> Change:
         raise Refused(f"the release can not be abandoned: traffic is {routing}", "run rollback.yml")
     if journal.candidate is None:
         return Change(seen, journal, note="no release is under way")
-    after = replace(journal, candidate=None, release=None, lease=None, phase="abandoned", routing=routing)
+    after = replace(journal, candidate=None, release=None, lease=None, phase="abandoned", routing=routing, hold=None)
+    if journal.drill is not None:
+        after = replace(drill.over(journal), lease=None, routing=routing)
     return Change(seen, after, note=f"release {journal.release} is abandoned before any traffic moved")
 
 
@@ -348,8 +392,11 @@ _PLANNERS: dict[str, Callable[[Request, Observation], Change]] = {
     "renewed": _renewed,
     "staged": _switched,
     "switched": _switched,
+    "held": _held,
+    "promoted": _promoted,
     "settled": _settled,
     "rolled_back": _rolled_back,
     "abandoned": _abandoned,
     "retired": _retired,
+    "drilled": _drilled,
 }

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 
@@ -38,8 +39,14 @@ def _traffic(result: dict[str, Any]) -> str:
 
 def _journal_lines(journal: dict[str, Any], result: dict[str, Any]) -> list[str]:
     lines = [f"  stable {journal['stable']}, phase {journal['phase']}, epoch {journal['epoch']}"]
-    if journal["candidate"]:
+    if journal["drill"] is not None:
+        lines.append(
+            f"  drill: {journal['candidate']} with {journal['release']} gets traffic and gives it back; rollback ends it"
+        )
+    elif journal["candidate"]:
         lines.append(f"  releasing {journal['release']} to {journal['candidate']}")
+    if journal["candidate"] and journal["hold"]:
+        lines.append(f"  {_held(journal, journal['hold'], result['clock'])}")
     lease = journal["lease"]
     left = lease["until"] - result["clock"] if lease else 0
     if lease and left > 0:
@@ -50,7 +57,27 @@ def _journal_lines(journal: dict[str, Any], result: dict[str, Any]) -> list[str]
     if journal["forced"]:
         lines.append(f"  the last change was forced by {journal['changed_by']}: {journal['forced']}")
     lines.append(f"  way back: {way_back(journal, result)}")
+    if journal["rollback_proven"]:
+        lines.append(f"  {_proven(journal['rollback_proven'])}")
     return lines
+
+
+def _held(journal: dict[str, Any], hold: dict[str, Any], now: float) -> str:
+    step = f"{hold['step']}% {journal['candidate']}" if hold["step"] else "the cutover"
+    if hold["answer"]:
+        return f"{step}: {hold['by']} has answered {hold['answer']} {now - hold['answered_at']:.0f} s ago"
+    since = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(hold["since"]))
+    left = hold["until"] - now
+    after = {"rollback": "then it goes back", "go": "then it goes on"}[hold["on_timeout"]]
+    rest = f"{left:.0f} s left, {after}" if left > 0 else f"over for {-left:.0f} s"
+    return f"waits for approval of {step} since {since} ({rest}): promote.yml, or turnout promote {journal['service']}"
+
+
+def _proven(proof: dict[str, Any]) -> str:
+    day = time.strftime("%Y-%m-%d", time.gmtime(proof["at"]))
+    if proof["lost"]:
+        return f"rollback last tried {day}, {proof['ms']:g} ms, and {proof['lost']} requests were LOST"
+    return f"rollback last proven {day}, {proof['ms']:g} ms"
 
 
 def way_back(journal: dict[str, Any], result: dict[str, Any]) -> str:

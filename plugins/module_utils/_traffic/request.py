@@ -12,7 +12,7 @@ from typing import Any
 
 from .._errors import BadInput
 from .._journal_file import known_service
-from .._router import COLOURS, STICKY, Journal, Split, known_colour
+from .._router import ANSWERS, COLOURS, ON_TIMEOUT, STICKY, Journal, Split, known_colour
 
 DRIFT = ("fail", "adopt", "overwrite")
 STATES = (
@@ -23,11 +23,14 @@ STATES = (
     "staged",
     "committed",
     "switched",
+    "held",
+    "promoted",
     "drained",
     "settled",
     "rolled_back",
     "abandoned",
     "retired",
+    "drilled",
 )
 
 SPEC: dict[str, dict[str, Any]] = {
@@ -55,6 +58,12 @@ SPEC: dict[str, dict[str, Any]] = {
     "confirm_within": {"type": "float", "default": 15.0},
     "drift": {"type": "str", "choices": list(DRIFT), "default": "fail"},
     "reference": {"type": "dict"},
+    "hold_on_timeout": {"type": "str", "choices": list(ON_TIMEOUT), "default": "rollback"},
+    "answer": {"type": "str", "choices": list(ANSWERS), "default": "go"},
+    "step": {"type": "int"},
+    "drill": {"type": "bool", "default": False},
+    "rollback_ms": {"type": "float"},
+    "lost": {"type": "int"},
     "force": {"type": "bool", "default": False},
 }
 
@@ -66,8 +75,10 @@ REQUIRED_IF = [
     ("state", "healthy", ["colour"]),
     ("state", "drained", ["colour"]),
     ("state", "renewed", ["epoch"]),
+    ("state", "held", ["epoch"]),
     ("state", "settled", ["epoch"]),
     ("state", "abandoned", ["epoch"]),
+    ("state", "drilled", ["rollback_ms", "lost"]),
 ]
 
 
@@ -99,6 +110,12 @@ class Request:
     confirm_within: float = 15.0
     drift: str = "fail"
     reference: Journal | None = None
+    hold_on_timeout: str = "rollback"
+    answer: str = "go"
+    step: int | None = None
+    drill: bool = False
+    rollback_ms: float | None = None
+    lost: int | None = None
     force: bool = False
     check_mode: bool = False
 
@@ -121,8 +138,9 @@ class Request:
             known_colour(given["colour"])
         if given.get("sticky", "none") not in STICKY:
             raise BadInput(f"sticky {given['sticky']!r} is unknown: expected one of {', '.join(STICKY)}")
-        if given.get("drift", "fail") not in DRIFT:
-            raise BadInput(f"drift {given['drift']!r} is unknown: expected one of {', '.join(DRIFT)}")
+        for name, choices in (("drift", DRIFT), ("answer", ANSWERS), ("hold_on_timeout", ON_TIMEOUT)):
+            if given.get(name, choices[0]) not in choices:
+                raise BadInput(f"{name} {given[name]!r} is unknown: expected one of {', '.join(choices)}")
         if "reference" in given:
             given["reference"] = Journal.from_dict(given["reference"])
         given["take_over"] = tuple(given.get("take_over", ()))
@@ -143,3 +161,7 @@ class Request:
                 raise BadInput(f"{name} {value} is not a positive number of seconds")
         if self.window_seconds < 0:
             raise BadInput(f"window_seconds {self.window_seconds} is negative")
+        for name in ("rollback_ms", "lost"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise BadInput(f"{name} {value} is not a number from 0 on")

@@ -28,6 +28,9 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._router import (
     COLOURS,
     Capabilities,
     Capacity,
+    Hold,
+    Journal,
+    Lease,
     Routing,
     Split,
 )
@@ -96,7 +99,10 @@ class Releases(RuleBasedStateMachine):
     @rule(
         run=st.sampled_from("abc"),
         state=st.sampled_from(
-            ["claimed", "renewed", "staged", "switched", "switched", "settled", "rolled_back", "abandoned", "retired", "present"]
+            [
+                *("claimed", "renewed", "staged", "switched", "switched", "held", "promoted", "settled", "rolled_back"),
+                *("abandoned", "retired", "present", "drilled"),
+            ]
         ),
         params=st.fixed_dictionaries(
             {
@@ -109,6 +115,10 @@ class Releases(RuleBasedStateMachine):
                 "take_over": st.sampled_from([[], ["a", "b", "c"]]),
                 "force": st.sampled_from([False, False, False, True]),
                 "end_window": st.sampled_from([False, False, False, True]),
+                "answer": st.sampled_from(["go", "go", "stop"]),
+                "drill": st.sampled_from([False, False, True]),
+                "rollback_ms": st.just(3.0),
+                "lost": st.just(0),
             }
         ),
         fenced=st.booleans(),
@@ -116,7 +126,9 @@ class Releases(RuleBasedStateMachine):
         at_step=st.sampled_from(STEPS),
     )
     def request(self, run: str, state: str, params: dict[str, Any], fenced: bool, fault: Any, at_step: str) -> None:
-        needs_epoch = state in ("renewed", "settled", "abandoned")
+        needs_epoch = state in ("renewed", "held", "settled", "abandoned")
+        if state == "promoted":
+            params["release"] = None
         asked = {"service": "shop", "state": state, "run": run, "owner": run, **params}
         if needs_epoch or fenced:
             asked["epoch"] = self.epochs.get(run, 0 if needs_epoch else None)
@@ -129,16 +141,18 @@ class Releases(RuleBasedStateMachine):
             outcome = engine.run(request, router, self.world.clock)
         except (TurnoutError, Died) as error:
             outcome = error
-        if "epoch" not in asked and isinstance(outcome, Outcome) and outcome.changed:
+        claims = state not in ("promoted", "present", "drilled")
+        if claims and "epoch" not in asked and isinstance(outcome, Outcome) and outcome.changed:
             self.epochs[run] = self.world.record().epoch
         assert not self.world.busy
         self.check_fencing(request, before)
         self.check_health(request, before)
         self.check_window(request, before)
+        self.check_approval(request, before)
         if not router.struck and not isinstance(outcome, Died):
             self.check_rehearsal(expected, outcome)
         if isinstance(outcome, Outcome):
-            self.check_repetition(request, outcome)
+            self.check_repetition(request, outcome, before)
 
     def rehearse(self, asked: dict[str, Any]) -> Outcome | TurnoutError:
         """Check mode, on the world itself: it must not change it."""
@@ -162,10 +176,12 @@ class Releases(RuleBasedStateMachine):
             seen = MemoryRouter(self.world).observe()
             assert (seen.in_force, seen.durable, seen.journal) == (found.seen.in_force, found.seen.durable, found.seen.journal)
 
-    def check_repetition(self, request: Request, first: Outcome) -> None:
+    def check_repetition(self, request: Request, first: Outcome, before: World) -> None:
         """I7: the second time nothing is left to do."""
-        if request.state in ("claimed", "renewed"):
+        if request.state in ("claimed", "renewed", "drilled"):
             return
+        if request.state == "rolled_back" and before.record().drill is not None:
+            return  # the first ends the drill, the second goes back behind the last release
         world = self.world.copy()
         world.sleep(1)
         facts = world.facts()
@@ -203,6 +219,17 @@ class Releases(RuleBasedStateMachine):
         if before.now < record.hot_until and (new or request.state == "retired"):
             assert self.world.record().rollback_to == record.rollback_to
 
+    def check_approval(self, request: Request, before: World) -> None:
+        """While a step waits for a person, the run that asked moves nothing but back; only an answer ends the wait."""
+        hold, record = before.record().hold, self.world.record()
+        if hold is None or hold.answer == "go" or request.epoch is None or request.state == "rolled_back":
+            return
+        assert (self.world.processes, self.world.durable) == (before.processes, before.durable)
+        if request.state in ("switched", "staged", "settled"):
+            assert self.world.facts() == before.facts()
+        if request.state not in ("promoted", "abandoned", "claimed"):
+            assert record.hold == hold
+
     @invariant()
     def any_moment_can_be_rolled_back(self) -> None:
         """I4: without force, whatever has died before."""
@@ -226,6 +253,9 @@ class Releases(RuleBasedStateMachine):
             return
         world.sleep(1000)
         world.capacity = dict.fromkeys(COLOURS, HEALTHY)
+        if record.drill is not None:
+            self.check_drill(world, record)
+            return
         claimed = ask(world, "claimed", run="d", release=record.release).seen.journal
         assert claimed is not None
         assert claimed.epoch > record.epoch
@@ -235,11 +265,27 @@ class Releases(RuleBasedStateMachine):
         assert world.record().stable == record.candidate
         assert world.record().rollback_to == record.stable
 
+    def check_drill(self, world: World, record: Journal) -> None:
+        """A drill that was interrupted can be run again, and leaves the way back as it was."""
+        claimed = ask(world, "claimed", run="d", release=record.release, drill=True).seen.journal
+        assert claimed is not None
+        assert claimed.hold is None
+        ask(world, "switched", run="d", epoch=claimed.epoch, split={record.candidate: 5})
+        ask(world, "rolled_back", run="d", epoch=claimed.epoch)
+        ask(world, "drilled", run="d", rollback_ms=3.0, lost=0)
+        after = world.record()
+        assert (after.stable, after.rollback_to, after.hot_until) == (record.stable, record.rollback_to, record.hot_until)
+        assert (after.phase, after.drill, after.candidate, after.lease) == (record.drill, None, None, None)
+        assert after.releases == record.releases
+        assert after.rollback_proven is not None
+        assert consistent(world).split == Split.all_on(record.stable)
+
 
 TestReleases = Releases.TestCase
 TestReleases.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
 
 
+KEPT: dict[str, Any] = {"rollback_to": "blue", "hot_until": NOON + 60, "releases": {"blue": "v1", "green": "v2"}}
 REQUESTS: list[tuple[World, dict[str, Any]]] = [
     (world_with("blue"), {"state": "claimed", "release": "v2"}),
     (world_with("blue"), {"state": "switched", "split": {"green": 100}}),
@@ -253,6 +299,11 @@ REQUESTS: list[tuple[World, dict[str, Any]]] = [
     (releasing("blue"), {"state": "renewed", "epoch": 1, "phase": "deployed"}),
     (world_with("green", rollback_to="blue", hot_until=NOON + 60), {"state": "rolled_back"}),
     (world_with("green", rollback_to="blue", hot_until=NOON - 1), {"state": "retired"}),
+    (releasing("blue", {"green": 5}), {"state": "held", "epoch": 1}),
+    (releasing("blue", {"green": 5}, hold=Hold(5, NOON, NOON + 60), lease=Lease("b", "bob", NOON + 9000)), {"state": "promoted"}),
+    (releasing("blue", {"green": 5}, hold=Hold(5, NOON, NOON + 60)), {"state": "rolled_back"}),
+    (world_with("green", **KEPT), {"state": "claimed", "release": "v1", "drill": True}),
+    (releasing("green", {"blue": 5}, **{**KEPT, "release": "v1", "drill": "settled"}), {"state": "rolled_back"}),
 ]
 
 

@@ -18,7 +18,7 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import (
     TurnoutError,
 )
 from ansible_collections.turnout.bluegreen.plugins.module_utils._journal_file import encode
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Capacity, Journal, Lease, Routing, Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Capacity, Hold, Journal, Lease, Routing, Split
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.plan import Change, plan
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import Request
 from hypothesis import given
@@ -317,15 +317,19 @@ def test_a_forced_rollback_to_a_sick_colour_is_on_record():
         ("renewed", {"phase": "late"}),
         ("switched", {"split": {"green": 5}}),
         ("staged", {"split": {"green": 5}}),
+        ("held", {}),
+        ("promoted", {}),
         ("settled", {}),
         ("rolled_back", {}),
         ("abandoned", {}),
         ("retired", {}),
+        ("drilled", {"rollback_ms": 3.0, "lost": 0}),
     ],
 )
 def test_an_older_epoch_is_fenced_in_every_state(state, params):
     worlds = [releasing("blue", epoch=2), releasing("blue", {"green": 100}, epoch=2), world_with("green", **HOT)]
     worlds.append(world_with("green", **{**HOT, "hot_until": NOON - 1}))
+    worlds.append(releasing("blue", epoch=2, hold=Hold(0, NOON, NOON + 60)))
     fenced = 0
     for world in worlds:
         try:

@@ -18,7 +18,16 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request
 
 FRAGMENT = router.ModuleDocFragment
 DOCUMENTED = {**yaml.safe_load(FRAGMENT.DOCUMENTATION)["options"], **yaml.safe_load(FRAGMENT.TRAFFIC)["options"]}
-ENOUGH: dict[str, Any] = {"service": "shop", "split": {"green": 100}, "colour": "green", "release": "v2", "epoch": 1, "at": 1.5}
+ENOUGH: dict[str, Any] = {
+    "service": "shop",
+    "split": {"green": 100},
+    "colour": "green",
+    "release": "v2",
+    "epoch": 1,
+    "at": 1.5,
+    "rollback_ms": 3.1,
+    "lost": 0,
+}
 
 
 def test_every_option_is_documented_as_it_is():
@@ -80,6 +89,12 @@ def test_what_a_state_needs_is_named(state, name):
         ("timeout", 0),
         ("timeout", -3.0),
         ("timeout", float("nan")),
+        ("answer", "perhaps"),
+        ("hold_on_timeout", "stop"),
+        ("drift", "ignore"),
+        ("rollback_ms", -1.0),
+        ("rollback_ms", float("nan")),
+        ("lost", -1),
         ("interval", 0),
         ("interval", float("nan")),
     ],
