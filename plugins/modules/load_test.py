@@ -16,7 +16,7 @@ description:
   - Sends a bounded load to the idle colour through the preview way and fails when it is slower, or fails more often, than is
     allowed. The limits are numbers of yours, or the figures of the stable colour from the same run.
   - Requests start at their times, however slow the answers are. What can not start, because O(concurrency) requests are under
-    way, is skipped, and with more than O(max_error_percent) of it the test has failed, because the load was not the one that
+    way, is left out, and with more than O(max_error_percent) of it the test has failed, because the load was not the one that
     was asked for.
   - It ends early when more requests have failed than all of them together may.
   - It refuses a colour that has traffic, see O(percent), and stops when another colour answers, see O(colour).
@@ -144,7 +144,7 @@ colours:
     green:
       planned: 600
       requests: 600
-      skipped: 0
+      not_started: 0
       retried: 0
       lost: 0
       lost_reasons: {}
@@ -167,7 +167,7 @@ colours:
           description: Requests that have ended, with an answer or without.
           returned: always
           type: int
-        skipped:
+        not_started:
           description: Requests that could not start at their time.
           returned: always
           type: int

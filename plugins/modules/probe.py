@@ -17,13 +17,13 @@ description:
     on which the task runs. It counts which colour answers, what is lost and why, and how long answers take.
   - Fails when requests are lost, and when the answers contradict the split that was asked for.
   - Requests start at their times, however slow the answers are. One that can not start within a second of its time, because
-    O(concurrency) requests are under way or the host is busy, is counted as C(skipped) and not sent later.
+    O(concurrency) requests are under way or the host is busy, is counted as RV(not_started) and not sent later.
   - A request is lost when it gets no whole answer with an accepted status, for example when the connection is refused or
     reset, when it takes longer than O(timeout), or when the answer ends before its end. Nothing that is lost is tried again,
     with one exception. A server may close an idle connection at any moment, so a kept connection can end while the next
     request is on its way. When that happens before any byte of the answer, and about as fast as a message from the server can
     come (the time that the connection took to open, and 0.25 seconds), the request is sent once more on a new connection and
-    counted as C(retried) (RFC 9112, section 9.3.1). When it happens later, the server had the request, and it is lost.
+    counted as RV(retried) (RFC 9112, section 9.3.1). When it happens later, the server had the request, and it is lost.
   - Bodies are read to their end. Cookies are not kept, redirects not followed, proxies of the environment not used.
 notes:
   - A URL that changes something is no good for a probe. It is asked for many times.
@@ -167,7 +167,7 @@ requests:
   returned: always, except in check mode and when the options can not be used
   type: int
   sample: 1000
-skipped:
+not_started:
   description: Requests that could not start at their time.
   returned: always, except in check mode and when the options can not be used
   type: int

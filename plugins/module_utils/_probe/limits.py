@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the figures of a load test are held against. Pure.
 
-The figures of a colour are a dictionary with ``planned``, ``requests``, ``skipped``, ``lost``, ``lost_reasons``,
+The figures of a colour are a dictionary with ``planned``, ``requests``, ``not_started``, ``lost``, ``lost_reasons``,
 ``error_percent``, ``good_answers`` and ``latency_ms``.
 """
 
@@ -64,8 +64,8 @@ def _errors(limits: Limits, name: str, candidate: str, seen: Mapping[str, Any]) 
     if seen["lost"] > allowed:
         limit = f"limit {allowed:g} of {seen['planned']}" if name == candidate else "it is live, so the test was stopped"
         yield f"{name}: {report.lost(seen['lost_reasons'])} of {seen['requests']} requests, {limit}"
-    if seen["skipped"] > allowed:
-        yield f"{name}: {seen['skipped']} of {seen['planned']} requests could not start: it or this host is too slow"
+    if seen["not_started"] > allowed:
+        yield f"{name}: {seen['not_started']} of {seen['planned']} requests could not start: it or this host is too slow"
 
 
 def _latency(limits: Limits, candidate: str, figures: Figures) -> Iterator[str]:

@@ -215,7 +215,9 @@ def result(options: ProbeOptions, window: ProbeWindow) -> dict[str, Any]:
     comparison = None if options.question is None else compare(options.question, window.answers)
     colours = {name: report.colour(seen, total) for name, seen in window.colours.items()}
     parts = [f"{window.requests} requests in {window.ended - window.began:.1f} s", report.lost(window.lost)]
-    parts += [f"{window.skipped} skipped, because too many were under way or this host was late"] * bool(window.skipped)
+    parts += [f"{window.not_started} not started, because too many were under way or this host was late"] * bool(
+        window.not_started
+    )
     parts += [f"{name} {seen['percent']:g}%" for name, seen in colours.items()]
     parts += [f"{window.unknown.answers} answers name no colour"] * bool(window.unknown.answers)
     parts += [comparison.words] if comparison else []

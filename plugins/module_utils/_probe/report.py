@@ -36,10 +36,10 @@ def latency(windows: Iterable[ColourWindow]) -> dict[str, float | None]:
 
 
 def counts(window: ProbeWindow) -> dict[str, Any]:
-    """The figures that do not depend on colours."""
+    """The figures that do not depend on colours. Their names are none that Ansible gives a meaning to, such as ``skipped``."""
     return {
         "requests": window.requests,
-        "skipped": window.skipped,
+        "not_started": window.not_started,
         "retried": window.retried,
         "lost": sum(window.lost.values()),
         "lost_reasons": dict(window.lost),

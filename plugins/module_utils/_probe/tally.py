@@ -54,7 +54,7 @@ class ProbeWindow:
         began: seconds since the Unix epoch.
         ended: the same.
         requests: that have ended, lost ones included.
-        skipped: requests that could not start at their time.
+        not_started: requests that could not start at their time.
         retried: requests that were sent again, because the server had closed the kept connection.
         lost: by reason, how many got no whole answer with an accepted status.
         unknown: answers that name no colour.
@@ -64,7 +64,7 @@ class ProbeWindow:
     began: float
     ended: float
     requests: int
-    skipped: int
+    not_started: int
     retried: int
     lost: Mapping[str, int]
     unknown: ColourWindow
@@ -99,7 +99,7 @@ class Tally:
 
     def __init__(self, accepted: Collection[int], colour_header: str, began: float) -> None:
         self._accepted, self._header, self._began = accepted, colour_header.lower(), began
-        self.requests = self.skipped = self.retried = 0
+        self.requests = self.not_started = self.retried = 0
         self.lost: Counter[str] = Counter()
         self._unknown = _Colour()
         self._colours: dict[str, _Colour] = {}
@@ -140,7 +140,7 @@ class Tally:
 
     def skip(self) -> None:
         """Count a request that could not start."""
-        self.skipped += 1
+        self.not_started += 1
 
     def window(self, ended: float) -> ProbeWindow:
         """All that was counted, until ``ended``; count no more afterwards."""
@@ -149,7 +149,7 @@ class Tally:
             self._began,
             ended,
             self.requests,
-            self.skipped,
+            self.not_started,
             self.retried,
             dict(self.lost.most_common()),
             self._unknown.window(),

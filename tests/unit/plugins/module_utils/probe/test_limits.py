@@ -4,11 +4,11 @@ import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._probe.limits import Limits, problems, ratio
 
 
-def figures(p95: float | None = 10.0, lost: int = 0, skipped: int = 0, good: int = 200) -> dict:
+def figures(p95: float | None = 10.0, lost: int = 0, not_started: int = 0, good: int = 200) -> dict:
     return {
         "planned": 200,
-        "requests": 200 - skipped,
-        "skipped": skipped,
+        "requests": 200 - not_started,
+        "not_started": not_started,
         "lost": lost,
         "lost_reasons": {"status 503": lost} if lost else {},
         "error_percent": lost / 2,
@@ -41,7 +41,7 @@ def test_within_the_limits(limits, green, blue):
     [
         (Limits(), figures(lost=3), None, "green: 3 lost (status 503: 3) of 200 requests, limit 2 of 200"),
         (Limits(max_error_percent=0), figures(lost=1), None, "green: 1 lost (status 503: 1) of 200 requests, limit 0 of 200"),
-        (Limits(), figures(skipped=3), None, "green: 3 of 200 requests could not start: it or this host is too slow"),
+        (Limits(), figures(not_started=3), None, "green: 3 of 200 requests could not start: it or this host is too slow"),
         (Limits(max_p95=10), figures(10.1), None, "p95 of green is 10.1 ms, limit 10 ms"),
         (Limits(max_ratio=1.3), figures(20), figures(10), "p95 of green is 2 times that of blue, limit 1.3"),
         (Limits(max_ratio=1.3), figures(20), figures(0.0), "p95 of green is 2000 times that of blue, limit 1.3"),

@@ -31,7 +31,7 @@ def test_what_is_counted():
     counted.skip()
     window = counted.window(20.0)
     assert (window.began, window.ended) == (10.0, 20.0)
-    assert (window.requests, window.skipped, window.retried) == (6, 1, 1)
+    assert (window.requests, window.not_started, window.retried) == (6, 1, 1)
     assert window.lost == {"status 503": 2, "connection refused": 1}
     assert window.answers == {"blue": 1, "green": 2}
     assert window.unknown.answers == 2
