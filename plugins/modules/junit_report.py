@@ -32,8 +32,8 @@ options:
     default: 33554432
   on_failure:
     description:
-      - Whether the task fails when a test has failed. With V(report) it succeeds, and RV(counts.failed) says it. A report that can not
-        be read, or tells of no test, fails it all the same.
+      - Whether the task fails when a test has failed. With V(report) it succeeds, and RV(counts.failed) says it. A report that
+        can not be read, or tells of no test, fails it all the same.
     type: str
     choices: [fail, report]
     default: fail
