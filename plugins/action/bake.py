@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -14,8 +15,9 @@ from ansible.utils.display import Display
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import BadInput
 from ansible_collections.turnout.bluegreen.plugins.module_utils._router import other
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils import _watch
-from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.definition import Gate, parse
+from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.definition import PASS, Gate, Policy, parse
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.progress import Progress
+from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.questions import Measured
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.report import Screen, result
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._sources import registry
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._sources.health import Health
@@ -34,9 +36,13 @@ SPEC: dict[str, dict[str, Any]] = {
     "say_every": {"type": "float", "default": 10.0},
     "title": {"type": "str", "default": "bake"},
     "epoch": {"type": "int"},
+    "baseline": {"type": "dict", "default": {}},
+    "measure_only": {"type": "bool", "default": False},
     "validate_only": {"type": "bool", "default": False},
     "on_no": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
 }
+#: What is asked of a colour that is only measured.
+ANY, AT_ONCE = Measured(), Policy(no_data=PASS)
 #: Seconds after which a router that sends health requests is one that does not answer.
 LATE_SECONDS = 30.0
 
@@ -53,6 +59,10 @@ class ActionModule(ActionBase):
         folder = _watch.directory(params["service"])
         try:
             gates = parse(params["gates"], registry.KEYS, params["interval"])
+            if params["measure_only"]:
+                gates = tuple(replace(gate, question=ANY, policy=AT_ONCE) for gate in gates if gate.compares)
+                if not gates:
+                    return {"changed": False, "msg": "no gate compares the colours", "baseline": {}}
             if not params["validate_only"]:
                 return self._bake(params, gates, folder)
             for gate in gates:
@@ -79,11 +89,14 @@ class ActionModule(ActionBase):
         sources = {gate.name: registry.make(gate, around) for gate in gates}
         # In check mode each gate is asked once: that its source answers is half of what a rehearsal can tell.
         seconds = 0.0 if self._task.check_mode else params["seconds"]
-        progress = Progress(gates, candidate, other(candidate), begin, seconds)
+        progress = Progress(gates, candidate, other(candidate), begin, seconds, params["baseline"])
         refresh = _refresher(feeds, routers, health, params["epoch"])
         screen = Screen(params["say_every"])
         cause = Watching(progress, sources, refresh, display.display, params["title"], screen, clock).run()
         now = clock()
+        if params["measure_only"]:
+            measured = {one.gate.name: one.candidate.measured() for one in progress.gates}
+            return {"changed": False, "msg": f"{candidate} was measured for {len(measured)} gates", "baseline": measured}
         found = result(progress, now)
         good = not cause and passed(progress, now)
         words = cause or said(params["title"], progress, now, [f"{name}: {doubt}" for doubt, name in routers.doubts.items()])

@@ -182,6 +182,17 @@ options:
     description:
       - The epoch of this run. When a router has a newer one, there is nothing more to watch, and the task fails.
     type: int
+  baseline:
+    description:
+      - Values of the stable colour from before the step, by the name of the gate, as RV(bake.baseline) has them.
+      - A stable colour that has no data, because it has no traffic any more, is held to these.
+    type: dict
+    default: {}
+  measure_only:
+    description:
+      - Measure O(candidate) by the gates that compare the colours, and hold it to nothing. The result has RV(baseline).
+    type: bool
+    default: false
   validate_only:
     description:
       - Only check what is written about the gates, and ask none.
@@ -235,6 +246,11 @@ msg:
   returned: always
   type: str
   sample: "bake: failed after 12 s: errors of green: 4.1 is above 1; 2 bad answers in a row, 1 allowed"
+baseline:
+  description: Values of the colour that was measured, by the name of the gate.
+  returned: with O(measure_only)
+  type: dict
+  sample: {p95: [0.41, 0.39]}
 passed:
   description: Whether traffic may stay.
   returned: when gates were asked

@@ -66,6 +66,11 @@ class Gate:
     policy: Policy
     source_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
+    @property
+    def compares(self) -> bool:
+        """Whether the stable colour is needed for the answer."""
+        return self.question.compares
+
 
 def parse(gates: Any, source_keys: Mapping[str, Collection[str]], interval: float = 5.0) -> tuple[Gate, ...]:
     """The gates that a user has written.

@@ -76,11 +76,11 @@ class Verdict:
 class GateProgress:
     """One gate during a bake."""
 
-    def __init__(self, gate: Gate, candidate: str, stable: str, begin: float) -> None:
+    def __init__(self, gate: Gate, candidate: str, stable: str, begin: float, baseline: Sequence[float] = ()) -> None:
         self.gate = gate
         self.since = begin + gate.policy.delay
         self.candidate = Series(candidate, self.since)
-        self.stable = Series(stable, self.since)
+        self.stable = Series(stable, self.since, baseline)
         self.tally = Tally(gate.policy)
         self.due_at = self.since
         self.answer: Answer | None = None
@@ -166,14 +166,23 @@ class Progress:
         stable: colour to compare with.
         begin: when the step was made, seconds.
         duration: how long to watch, seconds.
+        baseline: by the name of the gate, values of the stable colour from before the step.
     """
 
-    def __init__(self, gates: Sequence[Gate], candidate: str, stable: str, begin: float, duration: float) -> None:
+    def __init__(
+        self,
+        gates: Sequence[Gate],
+        candidate: str,
+        stable: str,
+        begin: float,
+        duration: float,
+        baseline: Mapping[str, Sequence[float]] | None = None,
+    ) -> None:
         self.candidate = candidate
         self.stable = stable
         self.begin = begin
         self.duration = duration
-        self.gates = tuple(GateProgress(gate, candidate, stable, begin) for gate in gates)
+        self.gates = tuple(GateProgress(gate, candidate, stable, begin, (baseline or {}).get(gate.name, ())) for gate in gates)
         self._by_name = {one.gate.name: one for one in self.gates}
         self._end: Verdict | None = None
 

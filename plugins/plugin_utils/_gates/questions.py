@@ -43,7 +43,9 @@ class Answer:
 
 
 class Question(ABC):
-    """What is asked of the readings of both colours."""
+    """What is asked of the readings of both colours; ``compares`` says whether the stable one is needed."""
+
+    compares = True
 
     @abstractmethod
     def text(self, stable: str) -> str:
@@ -63,8 +65,6 @@ class Question(ABC):
 class OfValues(Question):
     """A question that is answered by the values of one interval."""
 
-    compares = True
-
     @abstractmethod
     def _held(self, pair: Pair) -> Answer:
         """The answer to the values."""
@@ -79,7 +79,7 @@ class OfValues(Question):
             if last.samples < min_samples:
                 return Answer.no_data(f"{counted(last.samples, 'sample')} of {series.colour}, {min_samples} are needed")
             values.append(last.value)
-        return self._held(Pair(candidate.colour, values[0], stable.colour, values[1]))
+        return self._held(Pair(candidate.colour, values[0], stable.said, values[1]))
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,20 @@ class Threshold(OfValues):
         good = self.limits.keeps(pair.value)
         words = f"{shown}, limit {bound}" if good else f"{shown} is {'above' if name == 'max' else 'below'} {bound}"
         return Answer(good, pair.value, limit, words, f"{shown} ({name} {bound})")
+
+
+@dataclass(frozen=True)
+class Measured(OfValues):
+    """No question: the value is good whatever it is."""
+
+    compares = False
+
+    def text(self, stable: str) -> str:
+        return "any"
+
+    def _held(self, pair: Pair) -> Answer:
+        shown = number(pair.value)
+        return Answer(True, pair.value, None, shown, shown)
 
 
 @dataclass(frozen=True)
@@ -226,7 +240,7 @@ class Judge(Question):
         found = verdict(candidate.points, stable.points, DIRECTIONS[self.direction], self._rule(), exact_test())
         if found.worse is None:
             return self._early(have, f"; it needs {found.needed}")
-        return self._answer(found, stable.colour)
+        return self._answer(found, stable.said)
 
     def _rule(self) -> Rule:
         return Rule(self.tolerance, self.confidence, self.effect)

@@ -90,6 +90,7 @@ def result(progress: Progress, now: float) -> dict[str, Any]:
         "reasons": [no.words for no in verdict.noes],
         "advisory": [no.words for no in verdict.advisory],
         "gates": [_row(one, progress) for one in progress.gates],
+        "baseline": {one.gate.name: one.stable.measured() for one in progress.gates if one.gate.compares},
     }
 
 

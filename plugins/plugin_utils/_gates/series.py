@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import math
+import statistics
+import sys
 from array import array
+from collections.abc import Sequence
 
 from .reading import Reading
 
@@ -21,17 +24,20 @@ class Series:
     Args:
         colour: whose readings they are.
         since: points before this instant are not for the judge, seconds.
+        baseline: values from before the step. A colour that has no traffic any more has no data, and is held to these.
 
-    ``last`` is the latest reading. ``points`` are the values of the latest points, ``new_points`` says how many came with
-    the latest reading.
+    ``rests`` says that it is. ``last`` is the latest reading. ``points`` are the values of the latest points, ``new_points`` says
+    how many came with the latest reading.
     """
 
     READINGS = 10_000
     POINTS = 2_048
-    __slots__ = ("_at", "_latest", "_values", "colour", "last", "new_points", "points")
+    __slots__ = ("_at", "_latest", "_values", "baseline", "colour", "last", "new_points", "points", "rests")
 
-    def __init__(self, colour: str, since: float = -math.inf) -> None:
+    def __init__(self, colour: str, since: float = -math.inf, baseline: Sequence[float] = ()) -> None:
         self.colour = colour
+        self.baseline = tuple(baseline)
+        self.rests = False
         self.last: Reading | None = None
         self.points = array("d")
         self.new_points = 0
@@ -47,12 +53,31 @@ class Series:
         self._at.append(reading.at)
         self._values.append(math.nan if reading.value is None else reading.value)
         self.last = reading
+        self.rests = reading.value is None and bool(self.baseline)
+        if self.rests:
+            self._rest(reading.at)
+            return
         data = reading.data()
         new = [value for at, value in data if at > self._latest]
         self._latest = max((at for at, _value in data), default=self._latest) if new else self._latest
         self.new_points = len(new)
         self.points.extend(new)
         del self.points[: max(len(self.points) - self.POINTS, 0)]
+
+    def _rest(self, at: float) -> None:
+        self.last = Reading(at, statistics.median(self.baseline), sys.maxsize)
+        self.new_points = len(self.baseline)
+        if not self.points:
+            self.points.extend(self.baseline[-self.POINTS :])
+
+    @property
+    def said(self) -> str:
+        """The colour, for people."""
+        return f"{self.colour} before" if self.rests else self.colour
+
+    def measured(self) -> list[float]:
+        """All values that were read; the baseline where there are none."""
+        return [value for value in self._values if not math.isnan(value)] or list(self.baseline)
 
     def __len__(self) -> int:
         return len(self._at)

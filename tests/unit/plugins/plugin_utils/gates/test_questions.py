@@ -15,6 +15,7 @@ from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.questions
     Difference,
     Judge,
     Limits,
+    Measured,
     Ratio,
     Threshold,
 )
@@ -195,3 +196,35 @@ def test_a_source_that_has_gone_silent_is_not_judged_by_what_it_said_before():
 )
 def test_questions_as_people_read_them(question, text):
     assert question.text("blue") == text
+
+
+def test_a_colour_without_traffic_is_held_to_what_it_had_before():
+    stable = Series("blue", 0.0, baseline=[1.0, 2.0, 9.0])
+    stable.add(Reading.missing(1.0, "no requests"))
+    answer = Ratio(Limits(1.3)).answer(series("green", 3), stable, 50)
+    assert answer.good is None, "of the candidate, too few samples are too few"
+    answer = Ratio(Limits(1.3)).answer(series("green", 3, samples=50), stable, 50)
+    assert (answer.good, answer.value, answer.words) == (False, 1.5, "1.5 times blue before, limit 1.3")
+    stable.add(Reading(2.0, 4.0, 50))
+    answer = Ratio(Limits(1.3)).answer(series("green", 3, samples=50), stable, 50)
+    assert (answer.good, answer.words) == (True, "0.75 times blue, limit 1.3")
+    assert stable.measured() == [4.0]
+    assert stable.samples(0.0) == [[1.0, None], [2.0, 4.0]], "what was not read is not told as if it were"
+
+
+def test_the_judge_compares_with_the_values_of_before():
+    baseline = [1.0 + number / 100 for number in range(20)]
+    for factor, good in ((1.0, True), (3.0, False)):
+        stable = Series("blue", 0.0, baseline=baseline)
+        candidate = Series("green", 0.0)
+        for at, value in enumerate(baseline):
+            candidate.add(Reading(float(at), value * factor))
+            stable.add(Reading.missing(float(at), "no requests"))
+        assert list(stable.points) == baseline
+        assert Judge("increase").answer(candidate, stable, 9).good is good
+
+
+def test_what_is_only_measured_is_good():
+    assert ask(Measured(), 7).short == "7"
+    assert ask(Measured(), 7).good
+    assert ask(Measured(), None).good is None

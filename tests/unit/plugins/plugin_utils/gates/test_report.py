@@ -155,6 +155,7 @@ def test_the_result_has_everything_in_plain_types():
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     words = "p95 of green: 2.5 times blue, limit 1.3; 2 bad answers in a row, 1 allowed, 5 s since the last run of them began"
     assert {key: value for key, value in found.items() if key != "gates"} == {
+        "baseline": {"p95": [1.0, 1.0, 1.0]},
         "verdict": "failed",
         "candidate": "green",
         "stable": "blue",
