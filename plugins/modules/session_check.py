@@ -181,7 +181,7 @@ options:
         needs no more than C(+ping +info +select).
       - "C(store) fails when it does not answer or is a replica, which takes no new sessions."
       - "C(store_memory) fails when O(redis_max_memory_percent) of its C(maxmemory) are used and its C(maxmemory-policy) throws
-        keys away then. With an C(allkeys-) policy and less it warns. With C(noeviction) it warns, and fails when it is full."
+        keys away then. With an C(allkeys-) policy and less it warns. With C(noeviction) it warns, and fails from 99 percent on."
       - "C(store_evictions) fails when keys are thrown away while it looks, and warns when some were before."
     type: str
   redis_max_latency_ms:

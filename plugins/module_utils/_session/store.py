@@ -22,6 +22,8 @@ STORE_OPTIONS: dict[str, dict[str, Any]] = {
     "redis_max_memory_percent": {"type": "float", "default": 90.0},
 }
 PINGS = 20
+#: Percent of ``maxmemory``. A command that was refused has freed its own memory by the time that INFO is asked.
+_FULL = 99.0
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def _memory(info: Mapping[str, str], near: float) -> Finding:
     told = f"{_mb(used)} of maxmemory {_mb(most)} used ({percent:.0f} %), maxmemory-policy {policy}"
     full = percent >= near
     if policy == "noeviction":
-        severity = FAIL if percent >= 100 else WARN if full else PASS
+        severity = FAIL if percent >= _FULL else WARN if full else PASS
         return Finding("store_memory", severity, told + (": full, it refuses new sessions" if full else ""))
     if full:
         return Finding("store_memory", FAIL, f"{told}: full, it throws sessions away, and their users are logged out")
