@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.utils.display import Display
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import REQUIRED_IF, SPEC
-from ansible_collections.turnout.bluegreen.plugins.plugin_utils import _heartbeat
+from ansible_collections.turnout.bluegreen.plugins.plugin_utils import _heartbeat, _holding
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._router_action import RouterAction
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._run import known_dead, owner, run_id
 
@@ -34,6 +34,7 @@ class ActionModule(RouterAction):
             display.display(f"  {self.router}: the run that holds {params['service']} is dead: taking over")
             answer = self.ask({**params, "take_over": [*params["take_over"], answer["holder"]]})
         _heartbeat.start(self, params, answer)
+        _holding.start(self, params, answer)
         return {**result, **answer}
 
     def _wait(self, params: dict[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def begun(request: Request, seen: Observation, journal: Journal, routing: Routin
         raise Refused(f"{idle} holds {held or 'no known release'}, expected {request.release}", "run release.yml first")
     if journal.rollback_to != idle and not request.force:
         raise Refused(
-            f"{idle} is not the way back: {held} has not been stable before {journal.stable} (phase {journal.phase}), "
+            f"{idle} is not the way back (phase {journal.phase}): {held} is not known to be good, "
             "and a drill would send users there",
             "run the drill after a release; or, when it is known to be good, force it (-e bluegreen_force=true)",
         )

@@ -46,6 +46,13 @@ def answered(request: Request, seen: Observation, journal: Journal) -> Hold:
         )
     if request.step is not None and request.step != hold.step:
         raise NothingHeld(f"{request.step}% does not wait for approval: {where(journal, hold)} does", "run status.yml")
+    now = journal.routing.split.percent(journal.candidate)
+    if now != hold.step:
+        raise NothingHeld(
+            f"nothing waits for approval: release {journal.release} is at {now}% {journal.candidate}, "
+            f"and {where(journal, hold)} was answered with {hold.answer} by {hold.by}",
+            "run status.yml",
+        )
     if hold.answer == request.answer:
         return hold
     if hold.answer is not None:

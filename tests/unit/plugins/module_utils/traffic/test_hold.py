@@ -83,7 +83,7 @@ def test_an_answer_says_who_and_claims_nothing(answer, params):
     ],
 )
 def test_an_answer_says_what_it_does_to_traffic(hold, answer, words):
-    assert change(waiting(hold), "promoted", answer=answer).note == words
+    assert change(waiting(hold, hold.step), "promoted", answer=answer).note == words
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,7 @@ def test_an_answer_says_what_it_does_to_traffic(hold, answer, words):
         (waiting(None), {}, "nothing waits for approval: release v2 is under way"),
         (world_with("blue"), {}, "nothing waits for approval: no release is under way"),
         (waiting(), {"release": "v3"}, "release v3 does not wait: v2 does, at 25% green"),
+        (waiting(GONE, 50), {}, "release v2 is at 50% green, and 25% green was answered with go by bob"),
         (waiting(), {"step": 50}, "50% does not wait for approval: 25% green does"),
     ],
 )
