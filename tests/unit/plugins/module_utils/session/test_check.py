@@ -53,7 +53,7 @@ class Shop:
             status = 200 if known or self.everybody == colour else self.status
             if self.ends == colour and known:
                 cookies = ["session=; Path=/; Max-Age=0"]
-        return Answer(Response(status, {"x-bluegreen-colour": self.colour or colour}), [], cookies)
+        return Answer(Response(status, {"x-bluegreen-colour": colour if self.colour is None else self.colour}), [], cookies)
 
 
 def parsed(**given):
@@ -143,9 +143,10 @@ def test_another_colour_than_was_asked():
     shop.colour = "blue"
     with pytest.raises(WrongColour, match="asked of green, answered by blue"):
         asked(shop)
-    shop.colour = "<secret>"
-    with pytest.raises(WrongColour, match="a colour that it does not name"):
-        asked(shop)
+    for colour in ("<secret>", ""):
+        shop.colour = colour
+        with pytest.raises(WrongColour, match="a colour that it does not name"):
+            asked(shop)
 
 
 def test_a_session_that_is_given():
