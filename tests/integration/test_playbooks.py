@@ -302,7 +302,7 @@ def test_a_release_needs_a_name(site: Playground) -> None:
 @pytest.mark.parametrize("steps", [[50, 10], [50], [0, 100]])
 def test_steps_that_are_none_are_refused_before_anything_is_claimed(site: Playground, steps: list[int]) -> None:
     output = site.bad("release", bluegreen_release="v2", cutover_steps=steps)
-    assert f"cutover_steps is {steps}: expected growing percents that end with 100" in output
+    assert f"the steps of the strategy steps are {steps}: expected growing percents that end with 100" in output
     assert "Deploy" not in output
 
 
