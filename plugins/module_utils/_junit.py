@@ -48,7 +48,7 @@ class Failure:
     message: str
 
     def __str__(self) -> str:
-        first = self.message.strip().split("\n")[0]
+        first = self.message.strip().partition("\n")[0]
         return f"{self.name}: {first}" if first else self.name
 
 
