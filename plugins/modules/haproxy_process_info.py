@@ -10,7 +10,7 @@ module: haproxy_process_info
 short_description: Ask a running HAProxy which process and configuration it is
 version_added: 0.1.0
 description:
-  - Reads pid, version, backends and one environment variable of a running HAProxy through its stats socket.
+  - Reads pid, version, backends, limits and one environment variable of a running HAProxy through its stats socket.
   - A play that has asked for a reload learns from it when the new process answers, and whether it has the new configuration.
 author:
   - The turnout.bluegreen authors (@turnout)
@@ -20,9 +20,9 @@ options:
     type: path
     required: true
   variable:
-    description: Name of an environment variable of HAProxy that is returned as RV(value).
+    description: Name of an environment variable of HAProxy that is returned as RV(value). Without one none is asked for.
     type: str
-    required: true
+    default: ""
   timeout:
     description: Seconds for the whole exchange.
     type: float
@@ -81,6 +81,42 @@ backends:
   type: list
   elements: str
   sample: [shop_blue, shop_green]
+limits:
+  description: How much room it has for connections and open files. For the filter C(router_room_checks).
+  returned: when running
+  type: dict
+  sample:
+    name: HAProxy
+    connections: 12
+    max_connections: 4096
+    open_files: 8229
+    open_files_needed: 8229
+    setting: maxconn
+  contains:
+    name:
+      description: Whose limits these are.
+      returned: always
+      type: str
+    connections:
+      description: Connections of clients now.
+      returned: always
+      type: int
+    max_connections:
+      description: The most that it accepts.
+      returned: always
+      type: int
+    open_files:
+      description: How many files it may have open.
+      returned: always
+      type: int
+    open_files_needed:
+      description: How many it needs when it has all the connections that it may have.
+      returned: always
+      type: int
+    setting:
+      description: The setting that bounds the connections.
+      returned: always
+      type: str
 """
 
 import errno
@@ -90,6 +126,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import SocketError, TurnoutError
 from ansible_collections.turnout.bluegreen.plugins.module_utils._haproxy.runtime import Process
 
+#: Asked for when nothing is: HAProxy answers ``show env`` without a name with its whole environment.
+UNSET = "TURNOUT_NONE"
+
 
 def ask(process: Process, variable: str) -> dict[str, Any]:
     """What the process behind the socket says about itself.
@@ -98,7 +137,7 @@ def ask(process: Process, variable: str) -> dict[str, Any]:
         SocketError: it can not be asked, for another reason than that nothing listens.
     """
     try:
-        info, backends, environment = process.ask(["show info", "show backend", f"show env {variable}"])
+        info, backends, environment = process.ask(["show info", "show backend", f"show env {variable or UNSET}"])
     except SocketError as error:
         if isinstance(error.__cause__, OSError) and error.__cause__.errno in (
             errno.ENOENT,
@@ -116,6 +155,27 @@ def ask(process: Process, variable: str) -> dict[str, Any]:
         "version": facts.get("Version", ""),
         "value": value if found and name == variable else "",
         "backends": [line for line in backends.splitlines() if not line.startswith("#")],
+        "limits": limits(process, facts),
+    }
+
+
+def limits(process: Process, facts: dict[str, str]) -> dict[str, Any]:
+    """Room for connections and open files (management guide, ``show info``).
+
+    Raises:
+        SocketError: a number is missing.
+    """
+    numbers = {name: facts.get(name, "") for name in ("CurrConns", "Maxconn", "Ulimit-n", "Maxsock")}
+    for name, text in numbers.items():
+        if not text.isdigit():
+            raise SocketError(f"{process}: 'show info' says {name}: {text!r}, expected a number")
+    return {
+        "name": "HAProxy",
+        "connections": int(numbers["CurrConns"]),
+        "max_connections": int(numbers["Maxconn"]),
+        "open_files": int(numbers["Ulimit-n"]),
+        "open_files_needed": int(numbers["Maxsock"]),
+        "setting": "maxconn",
     }
 
 
@@ -123,7 +183,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "socket": {"type": "path", "required": True},
-            "variable": {"type": "str", "required": True},
+            "variable": {"type": "str", "default": ""},
             "timeout": {"type": "float", "default": 5.0},
         },
         supports_check_mode=True,

@@ -13,6 +13,7 @@ description:
   - Looks for the master process, and asks a worker through the preview server for the digest of the configuration that it runs.
   - A play that has asked for a reload learns from it whether the reload was made. C(nginx -s reload) does not say it, because
     nginx goes on with the former configuration when the new one can not be put in force.
+  - Counts the connections of the workers, where the user that runs it may see them, and compares them with C(worker_connections).
   - Asks whether the workers can see the splits. They can not when they may not enter one of the directories, which is no error
     for nginx.
 author:
@@ -101,12 +102,52 @@ blind:
   returned: always
   type: dict
   sample: {}
+limits:
+  description: How much room it has for connections and open files. For the filter C(router_room_checks).
+  returned: when running and the workers can be seen
+  type: dict
+  sample:
+    name: nginx
+    connections: 12
+    max_connections: 1536
+    open_files: 1024
+    open_files_needed: 768
+    setting: worker_connections
+  contains:
+    name:
+      description: Whose limits these are.
+      returned: always
+      type: str
+    connections:
+      description: Sockets that the workers have open, to clients and servers; null when that is not ours to see.
+      returned: always
+      type: int
+    max_connections:
+      description: >-
+        C(worker_connections) of the main configuration file, for all workers; less where they may not open as many files.
+      returned: always
+      type: int
+    open_files:
+      description: How many files a worker may have open.
+      returned: always
+      type: int
+    open_files_needed:
+      description: How many it needs when it has all the connections that it may have.
+      returned: always
+      type: int
+    setting:
+      description: The setting that bounds the connections.
+      returned: always
+      type: str
 """
 
 import os
 import re
+from contextlib import suppress
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.turnout.bluegreen.plugins.module_utils import _room
 from ansible_collections.turnout.bluegreen.plugins.module_utils._clock import SYSTEM, Clock
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import BadInput, TurnoutError
 from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx import processes
@@ -117,6 +158,9 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._router import S
 
 ALL = Split(100)
 POLL = 0.1  # seconds
+CONFIG = "/etc/nginx/nginx.conf"
+#: What nginx takes when the configuration says nothing (ngx_core_module).
+CONNECTIONS = 512
 
 
 class Preview:
@@ -167,6 +211,46 @@ def blind(preview: Preview, directory: str, services: list[str]) -> dict[str, st
     }
 
 
+def command_line(pid: int) -> list[str]:
+    """What nginx has made of its command line: ``nginx: master process nginx -c file``."""
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read().replace(b"\0", b" ").decode(errors="replace").split()
+
+
+def worker_connections(master: int) -> int:
+    """The setting in the main configuration file of a master process; what it includes is not read."""
+    words = command_line(master)
+    path = words[words.index("-c") + 1] if "-c" in words[:-1] else CONFIG
+    with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+        found = re.findall(r"^[^#\n]*\bworker_connections\s+([0-9]{1,9})\s*;", file.read(), re.MULTILINE)
+        return int(found[-1]) if found else CONNECTIONS
+    return CONNECTIONS
+
+
+def limits(master: int) -> dict[str, Any] | None:
+    """Room for connections and open files; None when the workers went away meanwhile."""
+    workers = []
+    with suppress(OSError), open(f"/proc/{master}/task/{master}/children", encoding="ascii") as file:
+        for pid in map(int, file.read().split()):
+            with suppress(OSError):
+                if "worker" in command_line(pid) and "shutting" not in command_line(pid):
+                    workers.append(pid)
+    if not workers:
+        return None
+    try:
+        each, files = worker_connections(master), min(_room.soft_limit(pid) for pid in workers)
+    except OSError:
+        return None
+    return {
+        "name": "nginx",
+        "connections": _room.sockets(workers),
+        "max_connections": len(workers) * min(each, files),
+        "open_files": files,
+        "open_files_needed": each,
+        "setting": "worker_connections",
+    }
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -187,6 +271,7 @@ def main() -> None:
     except TurnoutError as error:
         module.fail_json(msg=error.message, reason=error.reason)
     found = processes.find(params["pid_file"])
+    room = limits(found.master) if found.master is not None else None
     module.exit_json(
         changed=False,
         running=found.master is not None,
@@ -194,6 +279,7 @@ def main() -> None:
         leaving=list(found.leaving),
         digest=digest,
         blind=blind(preview, params["directory"], params["services"]) if digest else {},
+        **({"limits": room} if room else {}),
     )
 
 
