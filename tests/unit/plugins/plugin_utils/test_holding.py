@@ -9,15 +9,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
+import yaml
+from ansible_collections.turnout.bluegreen.plugins.action.hold import SPEC
 from ansible_collections.turnout.bluegreen.plugins.module_utils._clock import Clock
+from ansible_collections.turnout.bluegreen.plugins.modules import hold
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._holding import FENCED, GO, SILENCE, STOP, End, wait
 
 Look = tuple[str, Mapping[str, Any]]
 
 
 def look(router: str = "lb1", answer: str | None = None, epoch: int = 4, by: str = "bob") -> Look:
-    hold = {"step": 25, "answer": answer, "by": by if answer else ""}
-    return router, {"epoch": epoch, "hold": hold, "changed_by": "carol"}
+    asked = {"step": 25, "answer": answer, "by": by if answer else ""}
+    return router, {"epoch": epoch, "hold": asked, "changed_by": "carol"}
 
 
 class Time:
@@ -82,3 +85,10 @@ def test_a_router_that_does_not_answer_is_named_until_it_does():
 
 def test_an_answer_of_the_last_moment_counts():
     assert Time((10.0, look("lb1", GO))).wait(10.0).answer == GO
+
+
+def test_every_option_is_documented_as_it_is():
+    options = yaml.safe_load(hold.DOCUMENTATION)["options"]
+    assert {
+        name: {key: value for key, value in option.items() if key != "description"} for name, option in options.items()
+    } == SPEC
