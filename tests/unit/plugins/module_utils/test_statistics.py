@@ -35,6 +35,7 @@ def test_a_bucket_holds_what_is_at_most_ten_percent_below_its_bound(latency):
 def test_a_percentile_is_never_too_low_and_at_most_ten_percent_too_high(latencies, percent):
     exact = sorted(latencies)[math.ceil(len(latencies) * percent / 100) - 1]
     found = percentile(Counter(map(bucket, latencies)), percent)
+    assert found is not None
     assert max(exact, 1.0) * (1 - 1e-9) <= found * (1 + 1e-9) <= max(exact, 1.0) * RATIO * (1 + 1e-6)
 
 

@@ -44,7 +44,12 @@ def folder(tmp_path: Path):
 
 def collect(feed: Feed, count: int) -> list[tuple[str, dict[str, Any]]]:
     found: list[tuple[str, dict[str, Any]]] = []
-    wait_until(lambda: found.extend(feed.new()) or len(found) >= count, f"{count} looks")
+
+    def enough() -> bool:
+        found.extend(feed.new())
+        return len(found) >= count
+
+    wait_until(enough, f"{count} looks")
     return found
 
 

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.definition import parse
-from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.progress import Progress
+from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.progress import Progress, Verdict
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.reading import Reading
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.report import Screen
+from ansible_collections.turnout.bluegreen.plugins.plugin_utils._sources.source import Options, Source, Surroundings
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._watching import Watching
 
 COLOURS = ("green", "blue")
 
 
-class Numbers:
+class Numbers(Source):
     """A source that gives one number after the other, the last one again and again.
 
     Args:
@@ -26,25 +28,31 @@ class Numbers:
         block: waits for it before each reading.
     """
 
+    OPTIONS: ClassVar[Options] = {}
+
     def __init__(self, *values: float, block: threading.Event | None = None) -> None:
+        super().__init__("numbers", {}, Surroundings(clock=time.monotonic))
         self.values, self.block = list(values), block
         self.reads, self.closed = 0, False
 
-    def read(self, colours: Any) -> dict[str, Reading]:
+    def read(self, colours: Sequence[str]) -> dict[str, Reading]:
         if self.block:
             self.block.wait(30)
-        value = self.values[min(self.reads, len(self.values) - 1)]
         self.reads += 1
-        return {colour: Reading(time.monotonic(), value) for colour in colours}
+        return super().read(colours)
+
+    def measure(self, colour: str) -> Reading:
+        return self.reading(self.values[min(self.reads, len(self.values)) - 1])
 
     def close(self) -> None:
         self.closed = True
 
 
-def watch(seconds: float, refresh=lambda: "", **sources: Numbers):
+def watch(seconds: float, refresh: Callable[[], str] = lambda: "", **sources: Numbers) -> tuple[Verdict, list[str], str]:
     """Gates at 0.1 s that allow 1, and the lines they have shown."""
+    lines: list[str] = []
     gates = parse([{"name": name, "source": "health", "max": 1, "interval": 0.1} for name in sources], {"health": ()})
-    progress, lines = Progress(gates, *COLOURS, time.monotonic(), seconds), []
+    progress = Progress(gates, *COLOURS, time.monotonic(), seconds)
     watching = Watching(progress, sources, refresh, lines.append, "bake", Screen())
     cause = watching.run()
     return progress.verdict(time.monotonic()), lines, cause
