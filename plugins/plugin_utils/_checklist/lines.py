@@ -69,9 +69,14 @@ class Line:
         """
         if not isinstance(value, Mapping):
             raise BadInput(f"a line of the checklist is {value!r}", "expected a dictionary with check, host, status and evidence")
-        unknown = sorted(set(value) - {"check", "group", "host", "status", "evidence", "remedy"})
-        texts = {name: value.get(name) for name in ("check", "host", "status", "evidence")}
-        texts.update(group=value.get("group", "own"), remedy=value.get("remedy", ""))
+        unknown = sorted(str(name) for name in set(value) - {"check", "group", "host", "status", "evidence", "remedy"})
+        given = {
+            "group": "own",
+            "remedy": "",
+            **{name: value.get(name) for name in ("check", "host", "status", "evidence")},
+            **value,
+        }
+        texts = {name: _plain(text) if isinstance(text, str) else text for name, text in given.items()}
         wrong = unknown + [name for name, text in texts.items() if not isinstance(text, str)]
         wrong += [name for name in ("check", "host", "evidence") if not texts[name]]
         wrong += [
@@ -84,7 +89,7 @@ class Line:
                 f"a line of the checklist is {dict(value)!r}, and {', '.join(dict.fromkeys(wrong))} can not be meant",
                 f"expected texts: check, host, evidence, status ({PASS}, {WARN} or {FAIL}), group ({', '.join(GROUPS)}), remedy",
             )
-        return cls(**{name: _plain(str(text)) for name, text in texts.items()})
+        return cls(**{name: str(text) for name, text in texts.items()})
 
     def as_dict(self) -> dict[str, str]:
         """Plain values for JSON."""

@@ -41,12 +41,18 @@ def table(title: str, lines: Sequence[Line], width: int = WIDTH) -> list[str]:
     told = ", ".join(f"{count} {_SHOWN[word]}" for word, count in counts(lines).items() if count)
     text = [f"  checklist of {title}: {told or 'nothing was checked'}"]
     last = ""
-    for row in rows:
+    for row, following in zip(rows, [*rows[1:], None]):
         if row.group != last:
             text.append(f"  {row.group}")
             last = row.group
-        text += _row(row, check, host, width)
+        repeated = following is not None and _advice(row) == _advice(following)
+        text += _row(row, check, host, width, advised=not repeated)
     return text
+
+
+def _advice(row: Line) -> tuple[str, ...]:
+    """Rows of one check, one below the other, share their next step when it is the same."""
+    return row.group, row.check, row.status, row.remedy
 
 
 def _ordered(lines: Iterable[Line]) -> list[Line]:
@@ -67,12 +73,13 @@ def _folded(lines: list[Line]) -> list[Line]:
     return [Line(first.check, first.group, f"{hosts} hosts", PASS, f"{first.host}: {first.evidence}")]
 
 
-def _row(row: Line, check: int, host: int, width: int) -> list[str]:
+def _row(row: Line, check: int, host: int, width: int, advised: bool) -> list[str]:
     head = f"    {_SHOWN[row.status]:7}  {_clipped(row.check, check):{check}}  {_clipped(row.host, host):{host}}  "
     texts = [row.evidence]
-    if row.status in (FAIL, WARN) and row.remedy:
+    if row.status in (FAIL, WARN) and row.remedy and advised:
         texts.append(f"Next: {row.remedy}")
-    pieces = [piece for text in texts for piece in textwrap.wrap(text, max(width - len(head), 20)) or [""]]
+    room = max(width - len(head), 20)
+    pieces = [piece for text in texts for piece in textwrap.wrap(text, room, break_on_hyphens=False)]
     return [head + pieces[0], *(" " * len(head) + piece for piece in pieces[1:])]
 
 

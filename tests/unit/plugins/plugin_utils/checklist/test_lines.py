@@ -38,6 +38,7 @@ def test_a_line_of_a_user_is_in_the_last_group() -> None:
         ({"check": ""}, "check"),
         ({"host": ""}, "host"),
         ({"evidence": ""}, "evidence"),
+        ({"evidence": " \n\x00"}, "evidence"),
         ({"evidence": 3}, "evidence"),
         ({"evidense": "x"}, "evidense"),
     ],

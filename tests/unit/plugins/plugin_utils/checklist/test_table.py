@@ -71,5 +71,16 @@ def test_many_lines_of_one_host_have_a_row_each() -> None:
     assert len(table("shop", [line("disk") for _number in range(5)])) == 7
 
 
+def test_hosts_with_the_same_next_step_share_it() -> None:
+    rows = table("shop", [line("disk", "fail", "web1"), line("disk", "fail", "web2"), line("cpu", "warn", "web1")])
+    assert [row.split()[0] for row in rows[2:]] == ["FAIL", "FAIL", "Next:", "warn", "Next:"]
+
+
+def test_a_path_is_not_broken_at_its_hyphen() -> None:
+    path = "/srv/" + "a-" * 30
+    rows = table("shop", [line("disk", evidence=f"{'word ' * 12}{path}")])
+    assert any(row.endswith(path) for row in rows)
+
+
 def test_nothing_was_checked() -> None:
     assert table("shop", []) == ["  checklist of shop: nothing was checked"]
