@@ -37,7 +37,7 @@ def router_room_checks(limits: Sequence[Mapping[str, Any]], host: str, min_free_
         ) from error
 
 
-def database_room_check(database: Mapping[str, Any], host: str, fleets: Mapping[str, int]) -> dict[str, str]:
+def database_room_check(database: Mapping[str, Any], host: str, fleets: Mapping[str, Any]) -> dict[str, str]:
     """Whether the database can take the connections of both fleets; see :func:`checks.database_room`."""
     try:
         return checks.database_room(host, database, fleets).as_dict()

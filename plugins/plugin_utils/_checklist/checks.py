@@ -125,14 +125,14 @@ def _room(check: str, host: str, status: str, words: str, remedy: str) -> Line:
     return Line(check, "infrastructure", host, status, words, "" if status == PASS else remedy)
 
 
-def database_room(host: str, database: Mapping[str, Any], fleets: Mapping[str, int]) -> Line:
+def database_room(host: str, database: Mapping[str, Any], fleets: Mapping[str, Any]) -> Line:
     """Whether the database can take the connections of both fleets at once, as they are during a release.
 
     Args:
         host: what to call it in the line.
         database: ``max_connections``, ``pool`` (the most that one host opens), and optionally ``reserved`` (for
             administration) and ``others`` (the most that everything else opens). Empty: nothing is known.
-        fleets: number of hosts by colour.
+        fleets: number of hosts by colour; a text is as good, because Jinja may make one of it.
 
     Raises:
         BadInput: a number is missing or can not be meant.
@@ -145,7 +145,7 @@ def database_room(host: str, database: Mapping[str, Any], fleets: Mapping[str, i
         _count(database, name, default)
         for name, default in (("max_connections", None), ("pool", None), ("reserved", 0), ("others", 0))
     )
-    needed, room = sum(fleets.values()) * pool + others, most - reserved
+    needed, room = sum(map(int, fleets.values())) * pool + others, most - reserved
     hosts = " + ".join(f"{count} {colour}" for colour, count in fleets.items())
     sum_of_both = f"({hosts} hosts) x {pool} + {others} others"
     found = f"both fleets need {needed} connections ({sum_of_both}) of {room} ({most} - {reserved} reserved)"

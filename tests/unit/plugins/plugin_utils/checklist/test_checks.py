@@ -153,6 +153,7 @@ def test_a_router_that_says_nothing_is_no_pass() -> None:
 )
 def test_the_database_must_take_both_fleets(database: dict[str, Any], status: str) -> None:
     assert database_room("database", database, FLEETS).status == status
+    assert database_room("database", database, {"blue": "2", "green": "3"}).status == status
 
 
 def test_the_arithmetic_is_shown() -> None:
