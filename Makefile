@@ -74,6 +74,7 @@ demo: setup-run ## releases, rollbacks and failures under load, on this machine
 	@$(RUN) python demo/run.py
 
 compat: setup-run ## the playbooks on the oldest and the newest ansible-core
+	@$(PROVIDE) commands nginx
 	@$(PYTHON) tests/tools/compat.py
 
 build: setup-run ## build the collection's tarball into build/
