@@ -21,8 +21,7 @@ from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.judge imp
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-stats = pytest.importorskip("scipy.stats")
+from scipy import stats
 
 ALTERNATIVES = st.sampled_from([GREATER, LESS, TWO_SIDED])
 WITH_TIES = st.integers(-5, 5).map(float)
