@@ -184,7 +184,7 @@ options:
     type: int
   baseline:
     description:
-      - Values of the stable colour from before the step, by the name of the gate, as RV(bake.baseline) has them.
+      - Values of the stable colour from before the step, by the name of the gate, as an earlier C(bake.baseline) has them.
       - A stable colour that has no data, because it has no traffic any more, is held to these.
     type: dict
     default: {}

@@ -10,7 +10,6 @@ import socketserver
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -50,14 +49,6 @@ class _Connection(socketserver.StreamRequestHandler):
                 self.wfile.write(ANSWER)
 
 
-@contextmanager
-def serving() -> Iterator[Server]:
-    with Server() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
-
-
 def requests(port: int, method: str) -> list[int]:
     """Statuses of a few requests of one client, 0 for none."""
     statuses = []
@@ -77,8 +68,10 @@ def requests(port: int, method: str) -> list[int]:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with serving() as server:
+    with Server() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
+        server.shutdown()
 
 
 @pytest.fixture

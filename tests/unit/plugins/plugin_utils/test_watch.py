@@ -116,7 +116,7 @@ def test_it_ends_with_the_run(tmp_path: Path) -> None:
     )
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "playbooks" / "collections")}
     run = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, env=environment)
-    wait_until(lambda: (folder / "lb1.router").exists(), "it looks", timeout=30)
+    wait_until((folder / "lb1.router").exists, "it looks", timeout=30)
     guard = process_of(folder, "lb1.router")
     assert guard.state() != GONE
     run.kill()

@@ -63,8 +63,8 @@ def test_json_gets_no_number_that_it_does_not_have():
 @given(st.lists(st.none() | NUMBERS, max_size=12))
 def test_a_sparkline_has_one_character_for_each_value_and_keeps_their_order(values):
     line = sparkline(values)
-    assert [bar == "·" for bar in line] == [value is None for value in values]
-    drawn = [(value, BARS.index(bar)) for value, bar in zip(values, line) if value is not None]
+    assert [character == "·" for character in line] == [value is None for value in values]
+    drawn = [(value, BARS.index(character)) for value, character in zip(values, line) if value is not None]
     assert all(low <= high for (one, low) in drawn for (other, high) in drawn if one < other)
 
 
