@@ -53,12 +53,17 @@ def start(folder: Path, router: str, feed: str, look: Look, interval: float) -> 
     path = folder / f"{quote(router, safe='')}.{feed}"
     run = main_process()
     path.unlink(missing_ok=True)
+    written, record = os.pipe()
     child = os.fork()
     if child:
         # Not by the child: whoever comes next must find it.
+        os.close(written)
         Path(f"{path}.pid").write_text(str(child), encoding="ascii")
+        os.close(record)
         return
     try:
+        os.close(record)
+        os.read(written, 1)  # returns when the record is written
         leave()
         _guard(path, lambda: run.state() != GONE, lambda: _write(path, look, interval))
     finally:
@@ -93,7 +98,6 @@ def _guard(path: Path, lives: Callable[[], bool], work: Callable[[], None]) -> N
 
     signal.signal(signal.SIGTERM, end)
     record = Path(f"{path}.pid")
-    time.sleep(GLANCE_SECONDS)  # until the parent has written it
     while lives() and _read(record) == str(begun):
         if os.waitpid(worker, os.WNOHANG)[0]:
             return

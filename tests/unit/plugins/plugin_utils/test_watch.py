@@ -124,3 +124,16 @@ def test_it_ends_with_the_run(tmp_path: Path) -> None:
     assert run.stdin is not None
     run.stdin.close()
     wait_until(lambda: guard.state() == GONE, "it has ended with the run")
+
+
+def test_a_busy_machine_may_write_the_record_late(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its record a process ends: it must not look for it too early."""
+    write = Path.write_text
+
+    def late(path: Path, text: str, encoding: str) -> int:
+        time.sleep(1.0)
+        return write(path, text, encoding=encoding)
+
+    monkeypatch.setattr(Path, "write_text", late)
+    start(folder, "lb1", "router", lambda: {}, 0.1)
+    assert len(collect(Feed(folder, "router"), 3)) >= 3
