@@ -135,5 +135,5 @@ def test_a_busy_machine_may_write_the_record_late(folder: Path, monkeypatch: pyt
         return write(path, text, encoding=encoding)
 
     monkeypatch.setattr(Path, "write_text", late)
-    start(folder, "lb1", "router", lambda: {}, 0.1)
-    assert len(collect(Feed(folder, "router"), 3)) >= 3
+    start(folder, "lb1", "router", dict, 0.1)
+    assert len(collect(Feed(folder, "router"), 20)) >= 20, "it lives on, for longer than a glance"
