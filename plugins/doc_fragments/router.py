@@ -79,6 +79,9 @@ options:
   split:
     description:
       - "Weights in percent by colour, for example V({green: 25}). A colour that is left out gets the rest."
+      - "V({blue: 100, cohort: green}) sends the clients of the service's cohort to a colour, whatever the weights. The routers
+        must know who they are: C(cohort) of the service in the roles haproxy and nginx. Without it they are clients as any
+        other."
       - Required for O(state=switched), O(state=staged) and O(state=committed).
     type: dict
   sticky:

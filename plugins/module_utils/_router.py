@@ -45,17 +45,21 @@ def known_colour(value: Any, what: str = "colour") -> str:
 
 @dataclass(frozen=True)
 class Split:
-    """Weights of both colours in percent; blue has what green has not.
+    """Weights of both colours in percent, blue has what green has not; and where the service's cohort goes.
 
     Args:
         green: percent of the traffic that goes to green, 0..100.
+        cohort: the colour that clients of the cohort go to, whatever the percents; None when they are clients as any other.
     """
 
     green: int
+    cohort: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.green, bool) or not isinstance(self.green, int) or not 0 <= self.green <= 100:
             raise BadInput(f"weight {self.green!r} is not a whole number of percent from 0 to 100")
+        if self.cohort is not None:
+            known_colour(self.cohort, "cohort")
 
     @property
     def blue(self) -> int:
@@ -69,31 +73,44 @@ class Split:
 
     @classmethod
     def parse(cls, weights: Mapping[str, Any]) -> Split:
-        """Build a split from ``{colour: percent}``; a colour left out gets the rest.
+        """Build a split from ``{colour: percent}``; a colour left out gets the rest. ``cohort: colour`` may be added.
 
         Raises:
             BadInput: unknown colour, a weight that is no whole percent, or weights that do not add up to 100.
         """
-        if not weights:
-            raise BadInput("split is empty: expected for example {green: 100}")
-        percents = {known_colour(colour): _percent(colour, value) for colour, value in weights.items()}
+        named = {colour: value for colour, value in weights.items() if colour != "cohort"}
+        if not named:
+            raise BadInput("split has no weight: expected for example {green: 100}")
+        percents = {known_colour(colour): _percent(colour, value) for colour, value in named.items()}
         if len(percents) == 2 and sum(percents.values()) != 100:
             raise BadInput(
                 f"split blue={percents['blue']} green={percents['green']} adds up to {sum(percents.values())}: expected 100",
                 "give one colour and leave the rest to the other",
             )
-        return cls(percents.get("green", 100 - percents.get("blue", 0)))
+        return cls(percents.get("green", 100 - percents.get("blue", 0)), weights.get("cohort"))
 
     def percent(self, colour: str) -> int:
         """Percent of the traffic that goes to ``colour``."""
         return self.green if colour == "green" else self.blue
 
-    def as_dict(self) -> dict[str, int]:
-        """``{"blue": percent, "green": percent}``."""
-        return {"blue": self.blue, "green": self.green}
+    def serves(self, colour: str) -> bool:
+        """Whether ``colour`` gets any traffic."""
+        return self.percent(colour) > 0 or self.cohort == colour
+
+    def gaining(self, former: Split | None) -> list[str]:
+        """The colours that get more traffic than they had."""
+        if former is None:
+            return [colour for colour in COLOURS if self.serves(colour)]
+        joined = self.cohort if self.cohort != former.cohort else None
+        return [colour for colour in COLOURS if self.percent(colour) > former.percent(colour) or colour == joined]
+
+    def as_dict(self) -> dict[str, Any]:
+        """``{"blue": percent, "green": percent}``, and ``cohort`` where it has a colour of its own."""
+        return {"blue": self.blue, "green": self.green, **({"cohort": self.cohort} if self.cohort else {})}
 
     def __str__(self) -> str:
-        return ", ".join(f"{self.percent(colour)}% {colour}" for colour in COLOURS if self.percent(colour))
+        percents = ", ".join(f"{self.percent(colour)}% {colour}" for colour in COLOURS if self.percent(colour))
+        return percents + (f", the cohort on {self.cohort}" if self.cohort else "")
 
 
 def _percent(colour: str, value: Any) -> int:
@@ -119,13 +136,13 @@ class Routing:
     sticky: str = "none"
 
     def as_dict(self) -> dict[str, Any]:
-        """``{"blue": percent, "green": percent, "sticky": word}``."""
+        """``{"blue": percent, "green": percent, "sticky": word}``, and ``cohort`` as in :meth:`Split.as_dict`."""
         return {**self.split.as_dict(), "sticky": self.sticky}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Routing:
         """Build a routing from what :meth:`as_dict` gave; ``LookupError``, ``ValueError`` or ``BadInput`` when it is damaged."""
-        return cls(Split(data["green"]), STICKY[STICKY.index(data["sticky"])])
+        return cls(Split(data["green"], data.get("cohort")), STICKY[STICKY.index(data["sticky"])])
 
     def __str__(self) -> str:
         return str(self.split) + ("" if self.sticky == "none" else f", sticky by {self.sticky}")
@@ -468,6 +485,7 @@ class Capabilities:
         sees_health: it has its own view of each colour's health.
         cuts: it can end what is still in flight.
         statistics: it can say what each colour has answered.
+        cohorts: it can send some clients, known by a header or a cookie, to a colour of their own.
     """
 
     weights: bool = True
@@ -476,6 +494,7 @@ class Capabilities:
     sees_health: bool = True
     cuts: bool = False
     statistics: bool = True
+    cohorts: bool = True
 
 
 @dataclass(frozen=True)

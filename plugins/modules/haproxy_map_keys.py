@@ -87,14 +87,14 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._haproxy.runtime
 
 
 def check_lines(path: str, text: str) -> None:
-    """Raise BadInput that names every line which is not ``<service> <0..100>`` or ``<service>/sticky <0..2>``."""
+    """Raise BadInput that names every line which is not ``<service> <0..100>`` or ``<service>/<sticky or cohort> <0..2>``."""
     bad = []
     seen: set[str] = set()
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
-        top = 2 if words[0].endswith("/sticky") else 100
+        top = 2 if words[0].endswith(("/sticky", "/cohort")) else 100
         if len(words) != 2 or not words[1].isdigit() or int(words[1]) > top:
             bad.append(f"line {number} is {line!r}, expected a key and a number from 0 to {top}")
         elif words[0] in seen:

@@ -249,7 +249,7 @@ class MemoryRouter(Router):
 
 def world_with(
     stable: str = "blue",
-    split: Mapping[str, int] | None = None,
+    split: Mapping[str, Any] | None = None,
     **record: Any,
 ) -> World:
     """A world whose journal, processes and file agree.
@@ -264,7 +264,7 @@ def world_with(
     return World(processes=[routing, routing], durable=routing, journal=encode(journal))
 
 
-def releasing(stable: str = "blue", split: Mapping[str, int] | None = None, **record: Any) -> World:
+def releasing(stable: str = "blue", split: Mapping[str, Any] | None = None, **record: Any) -> World:
     """A world in the middle of release v2, with epoch 1."""
     release = {"epoch": 1, "candidate": other(stable), "release": "v2", "phase": "claimed"}
     return world_with(stable, split, **{**release, **record})

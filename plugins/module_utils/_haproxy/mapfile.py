@@ -1,7 +1,8 @@
 # Copyright: (c) 2026, the turnout.bluegreen authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The map file: ``<service> <percent green>`` and ``<service>/sticky <number>``, one line each."""
+"""The map file, one line each: ``<service> <percent green>``, ``<service>/sticky <number>`` and, for a service whose
+configuration knows a cohort, ``<service>/cohort <number>``."""
 
 from __future__ import annotations
 
@@ -9,21 +10,43 @@ import re
 from collections.abc import Mapping
 
 from .._errors import NotConfigured
-from .._router import STICKY, Routing, Split
+from .._router import COLOURS, STICKY, Routing, Split
 
 # As HAProxy reads it: only blanks and tabs divide, only a newline ends a line, only '#' in the first place makes a comment.
 _LINE = re.compile(r"(?!#)[ \t]*([^ \t\r]+)[ \t]*([^\r]*)")
 
 
-def keys(service: str) -> tuple[str, str]:
-    """The keys of a service: percent of green, and stickiness."""
-    return service, f"{service}/sticky"
+#: Where the cohort goes: 0 is nowhere of its own.
+COHORT = (None, *COLOURS)
 
 
-def encode(service: str, routing: Routing) -> dict[str, str]:
-    """The values that mean ``routing``; stickiness first, so that the percent is the last one to act."""
-    percent, sticky = keys(service)
-    return {sticky: str(STICKY.index(routing.sticky)), percent: str(routing.split.green)}
+def keys(service: str) -> tuple[str, str, str]:
+    """The keys of a service: percent of green, stickiness, and where the cohort goes, which not every service has."""
+    return service, f"{service}/sticky", f"{service}/cohort"
+
+
+def encode(service: str, routing: Routing, known: Mapping[str, str], where: str) -> dict[str, str]:
+    """The values that mean ``routing``; the percent is the last one to act.
+
+    Args:
+        service: whose.
+        routing: what they shall mean.
+        known: the file's keys: a cohort that the configuration does not know has none.
+        where: the file, for the message.
+
+    Raises:
+        NotConfigured: a cohort is asked for, and the service has none.
+    """
+    percent, sticky, cohort = keys(service)
+    values = {sticky: str(STICKY.index(routing.sticky)), percent: str(routing.split.green)}
+    if cohort in known:
+        return {cohort: str(COHORT.index(routing.split.cohort)), **values}
+    if routing.split.cohort:
+        raise NotConfigured(
+            f"{where} has no key {cohort!r}: HAProxy does not know who belongs to the cohort of {service}",
+            "set cohort (a header or a cookie) for the service in haproxy_services and run bootstrap.yml",
+        )
+    return values
 
 
 def decode(service: str, values: Mapping[str, str | None], where: str) -> Routing:
@@ -32,10 +55,11 @@ def decode(service: str, values: Mapping[str, str | None], where: str) -> Routin
     Raises:
         NotConfigured: a key is missing, or its value is not one that a switch writes.
     """
-    percent, sticky = (_number(values.get(key), key, where) for key in keys(service))
-    if not 0 <= percent <= 100 or not 0 <= sticky < len(STICKY):
-        raise NotConfigured(f"{where}: {service} has percent {percent} and stickiness {sticky}", _REMEDY)
-    return Routing(Split(percent), STICKY[sticky])
+    found = {**values, keys(service)[2]: values.get(keys(service)[2]) or "0"}
+    percent, sticky, cohort = (_number(found.get(key), key, where) for key in keys(service))
+    if not 0 <= percent <= 100 or not 0 <= sticky < len(STICKY) or not 0 <= cohort < len(COHORT):
+        raise NotConfigured(f"{where}: {service} has percent {percent}, stickiness {sticky} and cohort {cohort}", _REMEDY)
+    return Routing(Split(percent, COHORT[cohort]), STICKY[sticky])
 
 
 _REMEDY = "run bootstrap.yml for this service, or correct that line by hand"

@@ -96,8 +96,10 @@ class HAProxyRouter(Router):
             for process in self._fleet().current:
                 process.require_admin()
             text = self._map_text()
-            mapfile.decode(self._service, mapfile.parse(text), self._options.map_file)
-            self._map.write(mapfile.replace(text, mapfile.encode(self._service, routing)), urgent)
+            known = mapfile.parse(text)
+            mapfile.decode(self._service, known, self._options.map_file)
+            values = mapfile.encode(self._service, routing, known, self._options.map_file)
+            self._map.write(mapfile.replace(text, values), urgent)
         elif self._map.exists():
             self._map.discard()  # of a change that was interrupted; whoever holds the lock is the only one at work
         self._journal.prepare(journal, urgent)
@@ -110,8 +112,8 @@ class HAProxyRouter(Router):
     def commit(self, routing: Routing) -> None:
         """Rename the map file, then set the value in every process, until no process is left that was not told."""
         self._map.rename()
-        values = mapfile.encode(self._service, routing)
-        commands = [f"set map {self._options.map_file} {key} {value}" for key, value in values.items()]
+        known = mapfile.parse(self._map_text())
+        values = mapfile.encode(self._service, routing, known, self._options.map_file)
         told: set[Process] = set()
         while True:
             fleet = self._fleet()
@@ -120,7 +122,7 @@ class HAProxyRouter(Router):
                 self._map.sync()  # last: what a power failure could lose until then is the whole flip, not a part of it
                 return
             for process in untold:
-                self._tell(process, commands)
+                self._tell(process, values)
                 told.add(process)
 
     def confirm(self, routing: Routing) -> None:
@@ -213,9 +215,12 @@ class HAProxyRouter(Router):
             raise
         return mapfile.decode(self._service, dict(zip(keys, values)), str(process))
 
-    def _tell(self, process: Process, commands: Sequence[str]) -> None:
+    def _tell(self, process: Process, values: Mapping[str, str]) -> None:
+        map_file, cohort = self._options.map_file, mapfile.keys(self._service)[-1]
         try:
-            process.do(commands)
+            # A worker from before the cohort was set up has no such key, and needs none to send everybody back.
+            known = values.get(cohort) != "0" or process.values(map_file, [cohort]) != [None]
+            process.do([f"set map {map_file} {key} {value}" for key, value in values.items() if known or key != cohort])
         except WorkerGone:
             return
         except SocketError:

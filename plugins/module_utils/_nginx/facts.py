@@ -93,6 +93,7 @@ class Facts:
         public: None when the service has no port that takes HTTP/1.1.
         keepalive_timeout: how long idle connections to the servers stay open.
         statistics_log: the file with a line for each request; empty when none is written.
+        cohort: it knows who belongs to the service's cohort.
     """
 
     path: str
@@ -103,6 +104,7 @@ class Facts:
     public: Public | None
     keepalive_timeout: str
     statistics_log: str
+    cohort: bool
 
 
 def load(directory: str, service: str) -> Facts:
@@ -142,6 +144,7 @@ def _facts(path: str, data: Any) -> Facts:
         public=_public(data["probe"]),
         keepalive_timeout=str(data["keepalive_timeout"]),
         statistics_log=str(data.get("statistics_log", "")),
+        cohort=bool(data.get("cohort", False)),
     )
 
 

@@ -19,7 +19,7 @@ from .._errors import JournalError, NotConfigured, NotInForce, SocketError
 from .._files import locked
 from .._journal_file import JournalFile, known_service
 from .._pending_file import PendingFile
-from .._router import Capabilities, Capacity, Journal, Observation, Router, Routing, Split
+from .._router import COLOURS, Capabilities, Capacity, Journal, Observation, Router, Routing, Split
 from .._statistics import Statistics
 from . import connections, facts, health, log, processes
 from .ask import Address, Answer, Endpoint, ask_all, resolve
@@ -39,7 +39,7 @@ class _Look:
     """What workers and servers answered at one moment."""
 
     durable: Split
-    found: Mapping[int, Reply]
+    found: Mapping[int | str, Reply]
     public: Answer | None
     capacity: Mapping[str, Capacity]
 
@@ -110,6 +110,7 @@ class NginxRouter(Router):
             known = self._facts()
             if not urgent:
                 self._same_stickiness(known, routing)
+                self._knows_cohort(known, routing)
             self._split.stage(routing.split, urgent)
             self._prove(known, routing.split, urgent)
         self._journal.prepare(journal, urgent)
@@ -137,7 +138,8 @@ class NginxRouter(Router):
             for (bucket, colour), answer in zip(sides, answers):
                 reply = running.reply(answer)
                 if reply.word != colour:
-                    raise NotInForce(f"worker {reply.pid} sends bucket {bucket} to {reply.word}, expected {colour}")
+                    who = "the cohort" if bucket in COLOURS else f"bucket {bucket}"
+                    raise NotInForce(f"worker {reply.pid} sends {who} to {reply.word}, expected {colour}")
             for answer in answers[len(sides) :]:
                 reply = running.public_reply(answer)
                 if not durable.percent(reply.word):
@@ -239,6 +241,13 @@ class NginxRouter(Router):
             raise NotConfigured(
                 f"{self._service} can not be sticky by {routing.sticky!r}: nginx is configured for {known.sticky!r}",
                 f"leave sticky out; or set sticky: {routing.sticky} for the service in nginx_services and run bootstrap.yml",
+            )
+
+    def _knows_cohort(self, known: Facts, routing: Routing) -> None:
+        if routing.split.cohort and not known.cohort:
+            raise NotConfigured(
+                f"nginx does not know who belongs to the cohort of {self._service}",
+                "set cohort (a header or a cookie) for the service in nginx_services and run bootstrap.yml",
             )
 
     def _prove(self, known: Facts, split: Split, urgent: bool) -> None:

@@ -42,10 +42,11 @@ class Reply:
     says_colour: bool = True
 
 
-def edges(split: Split) -> dict[int, str]:
-    """The buckets on both sides of the split, and their colours."""
-    sides = {split.green - 1: "green", split.green: "blue"}
-    return {bucket: colour for bucket, colour in sides.items() if 0 <= bucket < BUCKETS}
+def edges(split: Split) -> dict[int | str, str]:
+    """The buckets on both sides of the split, and their colours; the cohort's colour is a side of its own."""
+    sides: dict[int | str, str] = {split.cohort: split.cohort} if split.cohort else {}
+    buckets = {split.green - 1: "green", split.green: "blue"}
+    return {**{bucket: colour for bucket, colour in buckets.items() if 0 <= bucket < BUCKETS}, **sides}
 
 
 class Running:
@@ -73,10 +74,10 @@ class Running:
     def _question(self, path: str) -> Question:
         return Question(self._preview, PROBE_HOST, path, timeout=self._options.socket_timeout)
 
-    def bucket(self, bucket: int, split: Split | None = None) -> Question:
-        """Which colour does a bucket get now, or by the directory of ``split``?"""
+    def bucket(self, bucket: int | str, split: Split | None = None) -> Question:
+        """Which colour does a bucket get now, or by the directory of ``split``? For a colour: does the cohort get it?"""
         to = LINK if split is None else directory_name(split)
-        return self._question(f"/bucket/{self._service}/{to}/{bucket}")
+        return self._question(f"/{'cohort' if bucket in COLOURS else 'bucket'}/{self._service}/{to}/{bucket}")
 
     def directory(self, split: Split) -> Question:
         """Can a worker see the directory of a split, and enter it?"""

@@ -4,6 +4,7 @@
 """The split on disk: ``current`` leads to ``w<N>``, a directory with the empty files 0 to N-1.
 
 A request whose bucket is there as a file goes to green, so ``w25`` sends a quarter there. The flip is one rename.
+``w25-green`` has the file ``cohort-green`` as well: clients of the service's cohort go to green, whatever their buckets.
 
 A spare link to each end lies beside it: a new link needs an inode, which a full file system may not have for a rollback.
 """
@@ -20,14 +21,18 @@ from .._errors import NotConfigured
 from .._files import FULL, storage_error, sync_directory
 from .._router import Split
 
-_TARGET = re.compile(r"w(0|[1-9][0-9]?|100)/?")
+_TARGET = re.compile(r"w(0|[1-9][0-9]?|100)(?:-(blue|green))?/?")
 LINK = "current"
 ENDS = (Split(0), Split(100))
 
 
 def directory_name(split: Split) -> str:
     """Name of the directory that means a split."""
-    return f"w{split.green}"
+    return f"w{split.green}" + (f"-{split.cohort}" if split.cohort else "")
+
+
+def _files(split: Split) -> list[str]:
+    return [str(bucket) for bucket in range(split.green)] + ([f"cohort-{split.cohort}"] if split.cohort else [])
 
 
 class SplitDirectory:
@@ -64,10 +69,10 @@ class SplitDirectory:
         match = _TARGET.fullmatch(target)
         if not match:
             raise NotConfigured(
-                f"{self.link} leads to {target!r}, expected w0 to w100 beside it",
+                f"{self.link} leads to {target!r}, expected w0 to w100 beside it, or the same with -blue or -green",
                 f"ln -sfn w0 {self.link} sends all traffic to blue, w100 to green; then run status.yml",
             )
-        return Split(int(match[1]))
+        return Split(int(match[1]), match[2])
 
     @property
     def interrupted(self) -> bool:
@@ -143,14 +148,16 @@ class SplitDirectory:
             return f"{path} does not exist"
         except OSError as error:
             return f"{path} can not be read: {error.strerror}"
-        expected = {str(bucket) for bucket in range(split.green)}
+        expected = _files(split)
         odd = sorted(name for name, plain in found.items() if not plain or name not in expected)
-        missing = sorted(expected - set(found), key=int)
+        missing = [name for name in expected if name not in found]
         if not odd and not missing:
             return ""
         told = [f"without {', '.join(missing[:3])}"] if missing else []
         told += [f"with {', '.join(odd[:3])}, which should not be there or is no plain file"] if odd else []
-        files = f"the plain files 0 to {split.green - 1} and nothing else" if split.green else "no file"
+        buckets = [f"0 to {split.green - 1}"] if split.green else []
+        files = " and ".join(buckets + expected[split.green :])
+        files = f"the plain files {files} and nothing else" if files else "no file"
         return f"{path} is {' and '.join(told)}: expected {files}"
 
     def closed(self, split: Split) -> str:
@@ -168,8 +175,8 @@ class SplitDirectory:
 
     def _build(self, split: Split) -> None:
         os.mkdir(self._building)
-        for bucket in range(split.green):
-            os.close(os.open(os.path.join(self._building, str(bucket)), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o664))
+        for name in _files(split):
+            os.close(os.open(os.path.join(self._building, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o664))
         os.chmod(self._building, 0o775)  # whatever the umask: the workers must come through
         sync_directory(self._building)
         os.rename(self._building, self._directory(split))

@@ -135,6 +135,8 @@ def _check_capabilities(request: Request, router: Router) -> None:
     can = router.capabilities()
     if request.split is not None and request.split.green not in (0, 100) and not can.weights:
         raise BadInput("this kind of router can only switch, not divide traffic", "use weights 0 and 100")
+    if request.split is not None and request.split.cohort and not can.cohorts:
+        raise BadInput("this kind of router can not send a cohort to a colour of its own", "leave cohort out")
     if request.sticky not in (None, "none") and not can.sticky:
         raise BadInput("this kind of router can not keep clients on a colour", "use sticky: none")
     if request.at is not None and router.pending is None:
@@ -288,7 +290,7 @@ def _wait_drained(request: Request, router: Router, clock: Clock) -> Outcome:
 def _need_idle(request: Request, seen: Observation, colour: str) -> None:
     _still_mine(request, seen)
     routing = need_routing(seen)
-    if routing.split.percent(colour):
+    if routing.split.serves(colour):
         raise Refused(f"{colour} can not drain: traffic is {routing}", f"take all weight from {colour} first")
 
 

@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 
 from .._errors import Fenced, JournalError, LeaseHeld, NotInForce, Refused, Unhealthy
-from .._router import COLOURS, Journal, Observation, Routing, other
+from .._router import Journal, Observation, Routing, other
 from .request import Request
 
 
@@ -134,14 +134,9 @@ def need_window_over(request: Request, seen: Observation, journal: Journal, what
         )
 
 
-def _gaining(seen: Observation, target: Routing) -> list[str]:
-    now = seen.in_force.split if seen.in_force else None
-    return [c for c in COLOURS if target.split.percent(c) > (now.percent(c) if now else 0)]
-
-
 def _too_sick(request: Request, seen: Observation, target: Routing, default_percent: int) -> str | None:
     percent = default_percent if request.min_healthy is None else request.min_healthy
-    for colour in _gaining(seen, target):
+    for colour in target.split.gaining(seen.in_force.split if seen.in_force else None):
         if not seen.capacity[colour].enough(percent):
             rest = seen.capacity[other(colour)]
             return (

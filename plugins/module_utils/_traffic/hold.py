@@ -97,7 +97,9 @@ def need_approval(journal: Journal) -> None:
 
 def where(journal: Journal, hold: Hold) -> str:
     """The step that waits, in words."""
-    return f"{hold.step}% {journal.candidate}" if hold.step else "the cutover"
+    if hold.step:
+        return f"{hold.step}% {journal.candidate}"
+    return f"the cohort on {journal.candidate}" if journal.routing.split.cohort else "the cutover"
 
 
 def consequence(journal: Journal, hold: Hold, answer: str) -> str:
@@ -106,6 +108,6 @@ def consequence(journal: Journal, hold: Hold, answer: str) -> str:
         return f"go: {journal.candidate} becomes stable, traffic stays where it is"
     if answer == "go":
         return f"go: release {journal.release} goes on from {hold.step}% {journal.candidate} with its next step"
-    if hold.step == 0:
+    if not journal.routing.split.serves(journal.candidate or ""):
         return f"stop: release {journal.release} is given up, all traffic stays on {journal.stable}"
     return f"stop: all traffic goes back to {journal.stable}"

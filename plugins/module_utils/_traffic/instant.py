@@ -156,7 +156,7 @@ def _take_back(router: Router, store: PendingStore, pending: Pending, clock: Clo
 
 def _stays(seen: Observation, pending: Pending) -> str:
     """Why the flip must stay: the way back leads to nobody (I2)."""
-    gaining = [c for c in ("blue", "green") if pending.former.split.percent(c) > pending.target.split.percent(c)]
+    gaining = pending.former.split.gaining(pending.target.split)
     sick = [colour for colour in gaining if not seen.capacity[colour].enough(0)]
     return f"no run confirmed it, and it was not taken back: {sick[0]} has {seen.capacity[sick[0]]}" if sick else ""
 

@@ -125,6 +125,9 @@ def _known_release(request: Request, seen: Observation, journal: Journal) -> Cha
 
 def _claimed(request: Request, seen: Observation) -> Change:
     journal, routing = starting_point(request, seen, need_journal(request, seen))
+    if routing.split.percent(journal.stable) == 100:
+        # An interrupted run has left the cohort alone on the candidate, which is deployed to once more: it comes back first.
+        routing = replace(routing, split=Split.all_on(journal.stable))
     if not request.drill and _is_live(request, journal, routing):
         return Change(
             seen,
@@ -229,8 +232,7 @@ def _switched(request: Request, seen: Observation) -> Change:
 
 def _by_hand(request: Request, journal: Journal, target: Routing) -> Journal:
     """A switch outside of any release fences whatever run there is, and keeps a way back."""
-    moved = [colour for colour in ("blue", "green") if target.split.percent(colour) and colour != journal.stable]
-    candidate = moved[0] if moved else None
+    candidate = other(journal.stable) if target.split.serves(other(journal.stable)) else None
     return replace(
         journal,
         epoch=journal.epoch + 1,
@@ -374,7 +376,7 @@ def _retired(request: Request, seen: Observation) -> Change:
     hold_lease(request, seen, journal)
     need_window_over(request, seen, journal, "it would be retired")
     routing = need_routing(seen)
-    if routing.split.percent(journal.rollback_to) or seen.durable != routing:
+    if routing.split.serves(journal.rollback_to) or seen.durable != routing:
         raise Refused(
             f"{journal.rollback_to} can not be retired: traffic is {routing}, after a restart it would be {seen.durable}",
             "run status.yml",

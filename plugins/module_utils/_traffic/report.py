@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from .._router import Routing, Split
+
 
 def report(service: str, result: dict[str, Any]) -> str:
     """The status of a service for people; from the plain values of :func:`engine.describe`."""
@@ -33,8 +35,7 @@ def report(service: str, result: dict[str, Any]) -> str:
 def _traffic(result: dict[str, Any]) -> str:
     if result["split"] is None:
         return "traffic in doubt"
-    sticky = "" if result["sticky"] == "none" else f", sticky by {result['sticky']}"
-    return ", ".join(f"{percent}% {colour}" for colour, percent in result["split"].items() if percent) + sticky
+    return str(Routing(Split.parse(result["split"]), result["sticky"]))
 
 
 def _journal_lines(journal: dict[str, Any], result: dict[str, Any]) -> list[str]:
@@ -64,6 +65,7 @@ def _journal_lines(journal: dict[str, Any], result: dict[str, Any]) -> list[str]
 
 def _held(journal: dict[str, Any], hold: dict[str, Any], now: float) -> str:
     step = f"{hold['step']}% {journal['candidate']}" if hold["step"] else "the cutover"
+    step = f"the cohort on {journal['candidate']}" if "cohort" in journal["routing"] else step
     if hold["answer"]:
         return f"{step}: {hold['by']} has answered {hold['answer']} {now - hold['answered_at']:.0f} s ago"
     since = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(hold["since"]))

@@ -34,7 +34,8 @@ from hypothesis import strategies as st
 percents = st.integers(0, 100)
 colours = st.sampled_from(COLOURS)
 seconds = st.floats(0, 4e9, allow_nan=False)
-routings = st.builds(Routing, st.builds(Split, percents), st.sampled_from(STICKY))
+splits = st.builds(Split, percents, st.none() | colours)
+routings = st.builds(Routing, splits, st.sampled_from(STICKY))
 holds = st.builds(
     Hold,
     percents,
@@ -99,11 +100,36 @@ def test_weights_that_do_not_add_up_are_refused(blue, green):
 
 
 @pytest.mark.parametrize(
-    "weights", [{}, {"red": 100}, {"green": "many"}, {"green": None}, {"green": 12.5}, {"green": True}, {"green": "1_0"}]
+    "weights",
+    [
+        {},
+        {"red": 100},
+        {"green": "many"},
+        {"green": None},
+        {"green": 12.5},
+        {"green": True},
+        {"green": "1_0"},
+        {"cohort": "green"},
+        {"green": 0, "cohort": "red"},
+        {"green": 0, "cohort": ["green"]},
+    ],
 )
 def test_a_weight_that_can_not_be_meant_is_refused(weights):
     with pytest.raises(BadInput):
         Split.parse(weights)
+
+
+@given(splits, splits)
+def test_a_cohort_is_traffic_and_a_split_with_one_is_no_end(split, former):
+    assert Split.parse(split.as_dict()) == split
+    for colour in COLOURS:
+        assert split.serves(colour) == (split.percent(colour) > 0 or split.cohort == colour)
+        assert (colour in split.gaining(None)) == split.serves(colour)
+        if colour in split.gaining(former):
+            assert split.percent(colour) > former.percent(colour) or (split.cohort == colour and former.cohort != colour)
+        if split.cohort:
+            assert split != Split.all_on(colour)
+    assert split.gaining(split) == []
 
 
 @pytest.mark.parametrize("green", [-1, 101, True, 50.0, "50", None])
@@ -114,6 +140,7 @@ def test_a_split_holds_whole_percents_only(green):
 
 def test_a_split_in_words_names_only_colours_with_traffic():
     assert str(Split(0)) == "100% blue"
+    assert str(Split(0, "green")) == "100% blue, the cohort on green"
     assert str(Routing(Split(25), "cookie")) == "75% blue, 25% green, sticky by cookie"
 
 

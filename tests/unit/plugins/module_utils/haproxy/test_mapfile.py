@@ -10,15 +10,17 @@ import re
 import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import NotConfigured
 from ansible_collections.turnout.bluegreen.plugins.module_utils._haproxy import mapfile
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import STICKY, Routing, Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._router import COLOURS, STICKY, Routing, Split
 from hypothesis import given
 from hypothesis import strategies as st
 
-routings = st.builds(Routing, st.builds(Split, st.integers(0, 100)), st.sampled_from(STICKY))
+cohorts = st.sampled_from([None, *COLOURS])
+routings = st.builds(Routing, st.builds(Split, st.integers(0, 100), cohorts), st.sampled_from(STICKY))
+WITH_COHORT = {"shop/cohort": "0"}
 own_lines = st.builds(
     "{}{}{}{}".format,
     st.sampled_from(["", " ", "\t"]),
-    st.sampled_from(["shop", "shop/sticky"]),
+    st.sampled_from(["shop", "shop/sticky", "shop/cohort"]),
     st.sampled_from([" ", "\t", "   "]),
     st.sampled_from(["0", "100", "nonsense", "7 \t", "1\r"]),
 )
@@ -37,13 +39,13 @@ def texts(lines: list[str]) -> str:
 
 
 def is_own(line: str) -> bool:
-    return re.fullmatch(r"[ \t]*(shop|shop/sticky)([ \t\r].*)?", line, re.DOTALL) is not None
+    return re.fullmatch(r"[ \t]*(shop|shop/sticky|shop/cohort)([ \t\r].*)?", line, re.DOTALL) is not None
 
 
 @given(st.lists(st.one_of(own_lines, other_lines), max_size=8), routings, st.booleans())
 def test_only_the_service_changes_and_nothing_changes_twice(lines, routing, ended):
     text = texts(lines) if ended else texts(lines)[:-1]
-    values = mapfile.encode("shop", routing)
+    values = mapfile.encode("shop", routing, WITH_COHORT, "map")
     after = mapfile.replace(text, values)
     assert mapfile.decode("shop", mapfile.parse(after), "map") == routing
     assert mapfile.replace(after, values) == after
@@ -51,14 +53,23 @@ def test_only_the_service_changes_and_nothing_changes_twice(lines, routing, ende
     kept = [line for line in after.split("\n")[:-1] if not is_own(line)]
     before = text.split("\n")[:-1] if text.endswith("\n") or not text else text.split("\n")
     assert kept == [line for line in before if not is_own(line)]
-    assert sum(is_own(line) for line in after.split("\n")) == 2
+    assert sum(is_own(line) for line in after.split("\n")) == 3
 
 
 @given(routings)
 def test_a_routing_round_trips_and_the_percent_acts_last(routing):
-    values = mapfile.encode("shop", routing)
+    values = mapfile.encode("shop", routing, WITH_COHORT, "map")
     assert mapfile.decode("shop", values, "map") == routing
+    assert list(values) == ["shop/cohort", "shop/sticky", "shop"]
+
+
+def test_a_map_without_a_cohort_keeps_its_keys_and_refuses_one():
+    values = mapfile.encode("shop", Routing(Split(5)), {}, "map")
     assert list(values) == ["shop/sticky", "shop"]
+    assert mapfile.decode("shop", values, "map") == Routing(Split(5))
+    with pytest.raises(NotConfigured, match="the cohort of shop") as caught:
+        mapfile.encode("shop", Routing(Split(0, "green")), {}, "map")
+    assert "haproxy_services" in caught.value.remedy
 
 
 def test_values_stay_where_their_key_first_was():
@@ -91,6 +102,8 @@ def test_the_first_line_of_a_key_counts_and_comments_do_not():
         {"shop": "\u0665", "shop/sticky": "0"},
         {"shop": "0", "shop/sticky": "3"},
         {"shop": "0", "shop/sticky": "cookie"},
+        {"shop": "0", "shop/sticky": "0", "shop/cohort": "3"},
+        {"shop": "0", "shop/sticky": "0", "shop/cohort": "green"},
     ],
 )
 def test_what_a_switch_never_writes_is_named_with_its_place(values):

@@ -61,6 +61,19 @@ def test_a_directory_means_its_split(folder, directory, green):
     assert names(folder) == HOME | {f"w{green}"}
 
 
+@pytest.mark.parametrize(
+    ("split", "files"), [(Split(0, "green"), {"cohort-green"}), (Split(2, "blue"), {"0", "1", "cohort-blue"})]
+)
+def test_the_cohort_has_a_file_in_a_directory_of_its_own(folder, directory, split, files):
+    directory.stage(split)
+    directory.commit()
+    assert directory.durable() == split != Split(split.green)
+    assert names(folder / "current") == files
+    (folder / "current" / f"cohort-{split.cohort}").unlink()
+    assert f"without cohort-{split.cohort}" in directory.trouble(split)
+    assert "and nothing else" in directory.trouble(split)
+
+
 def test_what_is_thrown_away_leaves_nothing(folder, directory):
     directory.stage(Split(40))
     assert directory.interrupted
@@ -167,19 +180,22 @@ def test_the_first_directory_that_is_closed_is_named(folder, directory):
     assert closed == str(folder / "w100") if open_above else closed in map(str, folder.parents)
 
 
-@given(st.lists(st.tuples(st.integers(0, 100), st.booleans()), max_size=12))
+splits = st.builds(Split, st.integers(0, 100), st.sampled_from([None, "blue", "green"]))
+
+
+@given(st.lists(st.tuples(splits, st.booleans()), max_size=12))
 def test_whatever_is_staged_only_a_commit_counts(tmp_path_factory, steps):
     path = tmp_path_factory.mktemp("split")
     directory = SplitDirectory(str(path))
     directory.stage(Split(0))
     directory.commit()
-    expected = 0
-    for green, committed in steps:
-        directory.stage(Split(green))
+    expected = Split(0)
+    for split, committed in steps:
+        directory.stage(split)
         if committed:
             directory.commit()
-            expected = green
+            expected = split
         directory.discard()
-        assert directory.durable() == Split(expected)
-        assert directory.trouble(Split(expected)) == ""
+        assert directory.durable() == expected
+        assert directory.trouble(expected) == ""
         assert not directory.interrupted

@@ -106,7 +106,10 @@ class Releases(RuleBasedStateMachine):
         ),
         params=st.fixed_dictionaries(
             {
-                "split": st.sampled_from([{"green": percent} for percent in (0, 5, 50, 100)]),
+                "split": st.sampled_from(
+                    [{"green": percent} for percent in (0, 5, 50, 100)]
+                    + [{"green": 0, "cohort": "green"}, {"green": 50, "cohort": "green"}, {"green": 100, "cohort": "blue"}]
+                ),
                 "colour": st.sampled_from([None, None, *COLOURS]),
                 "release": st.sampled_from(["v1", "v2", "v3"]),
                 "phase": st.sampled_from([None, "deploying", "deployed"]),
@@ -207,8 +210,10 @@ class Releases(RuleBasedStateMachine):
         known = {*before.processes, before.durable}
         for routing in {*self.world.processes, self.world.durable} - known:
             for colour in COLOURS:
-                was = before.in_force.split.percent(colour) if before.in_force else 0
-                assert routing.split.percent(colour) <= was or before.capacity[colour].enough(percent)
+                was = before.in_force.split if before.in_force else None
+                more = routing.split.percent(colour) > (was.percent(colour) if was else 0)
+                joined = routing.split.cohort == colour and (was is None or was.cohort != colour)
+                assert not (more or joined) or before.capacity[colour].enough(percent)
 
     def check_window(self, request: Request, before: World) -> None:
         """I8: the way back is not given up before its time."""
@@ -446,6 +451,7 @@ def test_a_router_that_does_not_answer_has_no_known_traffic(monkeypatch: pytest.
     [
         (Capabilities(weights=False), {"state": "switched", "split": {"green": 5}}),
         (Capabilities(sticky=False), {"state": "switched", "split": {"green": 100}, "sticky": "cookie"}),
+        (Capabilities(cohorts=False), {"state": "switched", "split": {"green": 0, "cohort": "green"}}),
         (Capabilities(cuts=False), {"state": "drained", "colour": "green", "shutdown_sessions": True}),
     ],
 )
@@ -577,7 +583,7 @@ def test_sessions_are_ended_only_at_the_end_of_the_time():
     assert world.cuts == ["blue"]
 
 
-@pytest.mark.parametrize("split", [{"green": 0}, {"green": 95}])
+@pytest.mark.parametrize("split", [{"green": 0}, {"green": 95}, {"green": 100, "cohort": "blue"}])
 def test_a_colour_with_weight_does_not_drain(split):
     world = releasing("blue", split)
     with refused(Refused, "blue can not drain"):

@@ -139,6 +139,22 @@ def test_another_release_waits_until_the_first_is_off_the_road():
     assert after(releasing("blue"), "claimed", release="v3").release == "v3"
 
 
+def test_a_claim_brings_a_cohort_back_that_an_interrupted_run_has_left_alone_on_its_candidate():
+    alone = change(releasing(split={"green": 0, "cohort": "green"}), "claimed", release="v2")
+    assert alone.routing == Routing(Split(0))
+    among_others = change(releasing(split={"green": 5, "cohort": "green"}), "claimed", release="v2")
+    assert among_others.routing == Routing(Split(5, "green"))
+
+
+def test_a_cohort_on_the_candidate_is_traffic():
+    world = releasing(split={"green": 0, "cohort": "green"})
+    for state in ("abandoned", "settled"):
+        with pytest.raises(Refused, match="the cohort on green"):
+            change(world, state, epoch=1)
+    assert change(world, "rolled_back").routing == Routing(Split(0))
+    assert after(world_with("blue"), "switched", split={"green": 0, "cohort": "green"}).candidate == "green"
+
+
 def test_a_colour_with_traffic_is_never_a_candidate_by_accident():
     with pytest.raises(Refused, match="not finished"):
         change(world_with("blue", {"green": 30}), "claimed", release="v2")
