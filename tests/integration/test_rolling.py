@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Releases inside one colour, on a service that has no second environment: two hosts behind a HAProxy, under load.
 
-The tests share the site and follow its life: v1 is everywhere, v2 goes through, a bad v3 stops at its first host, v2 comes back.
+The tests share the site. v1 is everywhere; v2 goes through; a bad v3 stops at its first host and goes back; v4 is interrupted.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from tests.support.load import LoadProcess, Profile
 from tests.support.net import wait_until
 from tests.support.site import Site
 
-#: Long requests end soon enough for a short test.
-LOAD: dict[str, Any] = {"rate": 40, "longest": 2.0}
+#: Long requests end soon enough for a short test. One that is slow because the machine is busy is not lost.
+LOAD: dict[str, Any] = {"rate": 40, "longest": 2.0, "timeout": 60.0}
 QUICK = {"rolling_interval": 0.1, "rolling_drain_timeout": 30, "rolling_timeout": 20}
-LIMIT = 120.0
+LIMIT = 600.0
 
 
 class OneColour(Site):
@@ -75,9 +75,6 @@ class OneColour(Site):
         finally:
             self.inventory.write_text(text, encoding="utf-8")
 
-    def servers(self) -> str:
-        return " ".join(self.play("status").output.split())
-
 
 @pytest.fixture(name="site", scope="module")
 def made() -> Iterator[OneColour]:
@@ -91,7 +88,7 @@ def made() -> Iterator[OneColour]:
 
 def test_a_release_goes_through_all_hosts_with_nothing_lost(site: OneColour) -> None:
     before = site.journal
-    assert "v2 goes through blue, 1 at a time: blue1, blue2, epoch 1" in site.good("rolling", "--check", bluegreen_release="v2")
+    assert "v2 goes through blue, 1 at a time: blue1, blue2, epoch" in site.good("rolling", "--check", bluegreen_release="v2")
     assert site.journal == before
     with LoadProcess(Profile(site.port, **LOAD)) as load:
         site.good("rolling", bluegreen_release="v2")
@@ -105,27 +102,28 @@ def test_a_release_goes_through_all_hosts_with_nothing_lost(site: OneColour) -> 
 
 
 def test_a_bad_release_stops_at_its_first_host_and_goes_back(site: OneColour) -> None:
+    live = site.journal["releases"]["blue"]
     with LoadProcess(Profile(site.port, **LOAD)) as load:
+        output = site.bad("rolling", bluegreen_release="v4", deploy_archive=str(site.folder / "nothing.tar.gz"))
+        assert "blue1 takes requests (UP" in output, "it has what it had: nothing was unpacked"
         output = site.bad("rolling", bluegreen_release="v3", rolling_timeout=3)
         assert "v3 goes to no further host" in output
         assert "blue1 is out, no new requests go there (DOWN" in output
-        assert "Releases: blue1 v3 or what it had, not verified, blue2 v2." in output
-        assert "rolling.yml -e bluegreen_release=v2" in output
-        assert site.facts() == ("stopped", "v3", None, {"blue": "v2"})
-        assert "v3 goes through the hosts of blue, some may have v2" in site.good("status")
-        assert "to bring all hosts of blue back, run rolling.yml with v2" in site.bad("rollback")
-        assert "v3 has not got to all hosts of blue" in site.bad("release", bluegreen_release="v4")
-        back = site.good("rolling", bluegreen_release="v2")
+        assert f"Releases: blue1 v3 or what it had, not verified, blue2 {live}." in output
+        assert f"rolling.yml -e bluegreen_release={live}" in output
+        assert site.facts() == ("stopped", "v3", None, {"blue": live})
+        assert f"v3 goes through the hosts of blue, some may have {live}" in site.good("status")
+        assert f"to bring all hosts of blue back, run rolling.yml with {live}" in site.bad("rollback")
+        back = site.good("rolling", bluegreen_release=live)
     assert load.summary.lost == 0, load.summary.losses
-    assert {answer.version for answer in load.summary.answers} == {"v2"}
+    assert {answer.version for answer in load.summary.answers} == {live}
     assert "1 at a time: blue1; blue2 has it already; blue1 is not in service" in back
-    assert site.facts() == ("settled", None, None, {"blue": "v2"})
-    assert site.servers().count("2 of 2 healthy") == 1
+    assert site.facts() == ("settled", None, None, {"blue": live})
 
 
 def test_a_run_that_dies_leaves_the_others_serving_and_is_taken_up(site: OneColour) -> None:
-    process = site.popen("rolling", bluegreen_release="v4")
     with LoadProcess(Profile(site.port, **LOAD)) as load:
+        process = site.popen("rolling", bluegreen_release="v4")
         try:
             wait_until(lambda: site.journal["rolling"] == "v4" or process.poll() is not None, "the first host is out", LIMIT)
             assert process.poll() is None, process.communicate()[0]
@@ -133,26 +131,18 @@ def test_a_run_that_dies_leaves_the_others_serving_and_is_taken_up(site: OneColo
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        assert site.good("rolling", bluegreen_release="v4")
+        site.good("rolling", bluegreen_release="v4")
     assert load.summary.lost == 0, load.summary.losses
     assert site.facts() == ("settled", None, None, {"blue": "v4"})
-    assert site.servers().count("2 of 2 healthy") == 1
-
-
-def test_an_archive_that_is_not_there_leaves_the_host_in_service(site: OneColour) -> None:
-    wrong = {"bluegreen_release": "v1", "deploy_archive": str(site.folder / "nothing.tar.gz")}
-    output = site.bad("rolling", **wrong)
-    assert "blue1 takes requests (UP" in output
-    site.good("rolling", bluegreen_release="v4")
-    assert site.facts() == ("settled", None, None, {"blue": "v4"})
+    assert "blue v4: 2 of 2 healthy" in site.good("status")
 
 
 def test_what_can_not_go_through_is_refused_before_anything_changes(site: OneColour) -> None:
     before = site.journal
-    assert "which release?" in site.bad("rolling")
     with site.group("blue", ["blue1"]):
-        assert "blue2 on router1 is not in the group blue of the inventory" in site.bad("rolling", bluegreen_release="v1")
-        assert "blue has 1 host: while it is out, nobody would answer" in site.bad("rolling", bluegreen_release="v1")
+        output = site.bad("rolling", bluegreen_release="v4")
+        assert "blue2 on router1 is not in the group blue of the inventory" in output
+        assert "blue has 1 host: while it is out, nobody would answer" in output
     assert site.journal == before
 
 
