@@ -40,12 +40,14 @@ class ActionModule(RouterAction):
     def _wait(self, params: dict[str, Any]) -> dict[str, Any]:
         deadline = time.monotonic() + params["timeout"]
         part = {**params, "timeout": SLICE_SECONDS, "on_timeout": "report", "shutdown_sessions": False}
-        changed = False
+        changed, before = False, dict[str, Any]()
         while True:
             left = deadline - time.monotonic()
             last = left <= SLICE_SECONDS
             answer = self.ask({**params, "timeout": max(left, 0.001)} if last else part)
-            changed = answer["changed"] = changed or answer.get("changed", False)
+            changed = changed or answer.get("changed", False)
+            # The later parts find what the first one has done.
+            before = before or {name: answer[name] for name in ("was_out",) if name in answer}
             if last or answer.get("failed") or answer["done"] or self._task.check_mode:
-                return answer
+                return {**answer, **before, "changed": changed}
             display.display(f"  {answer['msg']}; {deadline - time.monotonic():.0f} s left")

@@ -27,6 +27,7 @@ class Outcome:
         flip_ms: how long the commit took, milliseconds.
         flipped_at: when it was in force, seconds since the Unix epoch by the router's clock.
         servers: the servers that the task was about, afterwards.
+        was_out: before they were brought back, none of them had new requests.
     """
 
     seen: Observation
@@ -38,12 +39,13 @@ class Outcome:
     flip_ms: float | None = None
     flipped_at: float | None = None
     servers: tuple[Server, ...] | None = None
+    was_out: bool | None = None
 
     def as_result(self, router: Router) -> dict[str, Any]:
         """The module's return values, the same for every kind of router."""
         result: dict[str, Any] = {"changed": self.changed, "done": self.done, **describe(router, self.seen)}
         result["msg"] = f"{router.name}: {self.note}" if self.note else f"{router.name}: traffic is {self.seen.where()}"
-        for name in ("diff", "left", "flip_ms", "flipped_at"):
+        for name in ("diff", "left", "flip_ms", "flipped_at", "was_out"):
             if getattr(self, name) is not None:
                 result[name] = getattr(self, name)
         if self.servers is not None:

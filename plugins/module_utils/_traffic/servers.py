@@ -94,7 +94,9 @@ def _take_out(request: Request, router: Router, clock: Clock) -> Outcome:
         return Outcome(seen, changed=changed, note=f"{names}: {left} in flight", left=left, servers=mine)
     answer = _until_empty(request, router, clock, seen)
     if answer is None and request.shutdown_sessions:
-        router.cut_servers(colour, request.servers)
+        with router.exclusive():  # another run may have come, and have brought them back
+            still_mine(request, router.observe())
+            router.cut_servers(colour, request.servers)
         changed, answer = True, _until_empty(request, router, clock, seen)
     if answer is not None:
         return replace(answer, changed=changed)
@@ -121,21 +123,18 @@ def _bring_back(request: Request, router: Router, clock: Clock) -> Outcome:
     seen = _may_act(request, router)
     before = _mine(request, router)
     changed = not all(server.in_service for server in before)
+    was_out = all(server.drained for server in before)
     if request.check_mode or not changed:
         words = "would be brought back" if changed else "in service"
-        return Outcome(seen, changed=changed, note=f"{names} {words}", servers=before)
+        return Outcome(seen, changed=changed, note=f"{names} {words}", servers=before, was_out=was_out)
     if not wait_for(request, clock, lambda: all(server.healthy for server in _mine(request, router)) or None):
-        return _not_back(request, router, seen, "not healthy")
+        return replace(_not_back(request, router, seen, "not healthy"), was_out=was_out)
     with router.exclusive():  # another run may have come while this one waited
         still_mine(request, router.observe())
         router.bring_back(colour, request.servers)
     if not wait_for(request, clock, lambda: all(server.in_service for server in _mine(request, router)) or None):
-        return _not_back(request, router, seen, "not in full service")
-    note = f"{names} back in service"
-    strange = [server.name for server in before if not server.drained]
-    if strange:
-        note += f"; {', '.join(strange)} had not been out: HAProxy was reloaded, or somebody brought it back before"
-    return Outcome(seen, changed=True, note=note, servers=_mine(request, router))
+        return replace(_not_back(request, router, seen, "not in full service"), changed=True, was_out=was_out)
+    return Outcome(seen, changed=True, note=f"{names} back in service", servers=_mine(request, router), was_out=was_out)
 
 
 def _not_back(request: Request, router: Router, seen: Observation, what: str) -> Outcome:

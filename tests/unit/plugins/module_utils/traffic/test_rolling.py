@@ -124,8 +124,9 @@ class TestBroughtBack:
         world.after(2, lambda world: world.change_servers("blue", ["web1"], healthy=True))
         done = ask(world, "brought_back", **MINE)
         assert (done.changed, world.servers["blue"][0].in_service) == (True, True)
-        assert "had not been out" not in done.note
-        assert not ask(world, "brought_back", **MINE).changed
+        assert done.was_out is True
+        again = ask(world, "brought_back", **MINE)
+        assert (again.changed, again.was_out) == (False, False)
 
     def test_one_that_is_not_healthy_stays_out(self):
         world = world_of(replace(DOWN, drained=True), UP)
@@ -146,10 +147,10 @@ class TestBroughtBack:
             ask(world, "brought_back", epoch=4, **MINE)
         assert world.servers["blue"][0].drained
 
-    def test_one_that_somebody_has_brought_back_before_is_named(self):
+    def test_one_that_somebody_has_brought_back_before_is_told(self):
         world = world_of(DOWN, UP)
         world.after(2, lambda world: world.change_servers("blue", ["web1"], healthy=True))
-        assert "web1 had not been out" in ask(world, "brought_back", **MINE).note
+        assert ask(world, "brought_back", **MINE).was_out is False
 
 
 @pytest.mark.parametrize("state", ["taken_out", "brought_back"])
