@@ -53,7 +53,12 @@ def test_one_host_is_too_few():
 
 
 def test_what_is_no_look_at_servers_is_refused():
-    for looks in ([], [{"router": "a", "journal": AT_REST}], [{"router": "a", "journal": None, "servers": {}}]):
+    wrong: list[list[dict[str, Any]]] = [
+        [],
+        [{"router": "a", "journal": AT_REST}],
+        [{"router": "a", "journal": None, "servers": {}}],
+    ]
+    for looks in wrong:
         with pytest.raises(AnsibleFilterError):
             rolling_plan(looks, "v2", GROUPS)
 
