@@ -17,7 +17,7 @@ from ansible_collections.turnout.bluegreen.plugins.plugin_utils._run import know
 display = Display()
 
 # A long wait is asked for in slices, so that people see what is left and a connection is never silent for long.
-WAITS = ("healthy", "drained")
+WAITS = ("healthy", "drained", "taken_out", "brought_back")
 SLICE_SECONDS = 5.0
 
 
@@ -40,11 +40,14 @@ class ActionModule(RouterAction):
     def _wait(self, params: dict[str, Any]) -> dict[str, Any]:
         deadline = time.monotonic() + params["timeout"]
         part = {**params, "timeout": SLICE_SECONDS, "on_timeout": "report", "shutdown_sessions": False}
+        changed, before = False, dict[str, Any]()
         while True:
             left = deadline - time.monotonic()
-            if left <= SLICE_SECONDS:
-                return self.ask({**params, "timeout": max(left, 0.001)})
-            answer = self.ask(part)
-            if answer.get("failed") or answer["done"] or self._task.check_mode:
-                return answer
+            last = left <= SLICE_SECONDS
+            answer = self.ask({**params, "timeout": max(left, 0.001)} if last else part)
+            changed = changed or answer.get("changed", False)
+            # The later parts find what the first one has done.
+            before = before or {name: answer[name] for name in ("was_out",) if name in answer}
+            if last or answer.get("failed") or answer["done"] or self._task.check_mode:
+                return {**answer, **before, "changed": changed}
             display.display(f"  {answer['msg']}; {deadline - time.monotonic():.0f} s left")

@@ -32,6 +32,11 @@ options:
       - Also say what each colour has answered since an earlier look, whose C(statistics.cursor) is given here.
       - An empty text begins to count.
     type: str
+  servers:
+    description:
+      - Also say what each server of each colour does. Refused by a kind of router that can not take single servers out.
+    type: bool
+    default: false
 """
 
     TRAFFIC = r"""
@@ -58,6 +63,9 @@ options:
       - V(abandoned) ends a release before any of its traffic has moved and gives the lease back.
       - V(retired) closes the way back to the old colour. It is refused until the rollback window is over.
       - V(drilled) records how long the rollback of a drill took, in O(rollback_ms), and how many requests it has O(lost).
+      - V(taken_out) lets O(servers) of O(colour) have no new requests, and waits until nothing is in flight there. Refused when
+        the others are not in service. The split stays as it is. A reload of the router forgets it.
+      - V(brought_back) waits until the router sees O(servers) of O(colour) healthy, and then lets them have requests again.
     type: str
     choices:
       - present
@@ -75,6 +83,8 @@ options:
       - abandoned
       - retired
       - drilled
+      - taken_out
+      - brought_back
     default: switched
   split:
     description:
@@ -93,7 +103,7 @@ options:
   colour:
     description:
       - The colour that is waited for with O(state=healthy) and O(state=drained), the candidate with O(state=claimed), the
-        target with O(state=rolled_back).
+        target with O(state=rolled_back), that of O(servers) with O(state=taken_out) and O(state=brought_back).
       - For O(state=claimed) the default is the colour that is not stable, for O(state=rolled_back) the way back that the journal
         names.
     type: str
@@ -146,13 +156,14 @@ options:
     default: false
   min_healthy:
     description:
-      - Percent of a colour's servers that the router must see healthy before the colour gains weight.
+      - Percent of a colour's servers that the router must see healthy before the colour gains weight. With O(state=taken_out),
+        percent of the other servers that must be in service.
       - The default is V(100), and V(0) with O(state=rolled_back). One healthy server is needed in any case.
     type: int
   timeout:
     description:
-      - Seconds to wait with O(state=healthy), O(state=drained) and, after O(at), O(state=committed), and for each request to
-        O(confirm_url).
+      - Seconds to wait with O(state=healthy), O(state=drained), O(state=taken_out), O(state=brought_back) and, after O(at),
+        O(state=committed), and for each request to O(confirm_url).
       - With O(state=held), how long the run means to wait for an answer. It is recorded only.
     type: float
     default: 60.0
@@ -169,7 +180,7 @@ options:
     default: fail
   shutdown_sessions:
     description:
-      - End what is still in flight when the time of O(state=drained) is over. Clients lose those requests.
+      - End what is still in flight when the time of O(state=drained) or O(state=taken_out) is over. Clients lose those requests.
     type: bool
     default: false
   confirm_url:
@@ -231,6 +242,17 @@ options:
     description:
       - Requests that were lost, with O(state=drilled).
     type: int
+  rolling:
+    description:
+      - With O(state=claimed), claim for a release that goes through the hosts of the stable colour one by one. O(state=settled)
+        ends it, O(state=abandoned) stops it.
+    type: bool
+    default: false
+  servers:
+    description:
+      - Names of servers as the router knows them, with O(state=taken_out) and O(state=brought_back).
+    type: list
+    elements: str
   force:
     description:
       - Override the health and lease guards. The journal records what was overridden.

@@ -13,7 +13,11 @@ from ._router import Router
 from ._traffic.answer import answer, failure, look
 
 MakeRouter = Callable[[str, str, Any], Router]
-INFO_SPEC: dict[str, dict[str, Any]] = {"service": {"type": "str", "required": True}, "statistics_since": {"type": "str"}}
+INFO_SPEC: dict[str, dict[str, Any]] = {
+    "service": {"type": "str", "required": True},
+    "statistics_since": {"type": "str"},
+    "servers": {"type": "bool", "default": False},
+}
 NAME_SPEC: dict[str, dict[str, Any]] = {"router": {"type": "str"}}
 
 
@@ -35,7 +39,8 @@ def run_module(module: Any, make_router: MakeRouter) -> None:
 def run_info_module(module: Any, make_router: MakeRouter) -> None:
     """Run a ``*_traffic_info`` module to its exit."""
     try:
-        result = look(_router(module, make_router), module.params["service"], module.params["statistics_since"])
+        asked = module.params
+        result = look(_router(module, make_router), asked["service"], asked["statistics_since"], asked["servers"])
     except TurnoutError as error:
         module.fail_json(**failure(error))
     module.exit_json(**result)

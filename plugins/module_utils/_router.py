@@ -13,12 +13,13 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from ._errors import BadInput, JournalError
+from ._servers import Server
 from ._statistics import Statistics
 
 COLOURS = ("blue", "green")
@@ -292,6 +293,8 @@ class Journal:
         hold: the release waits for a person, or has waited.
         drill: while a drill tries the way back, the phase that it returns to.
         rollback_proven: the last drill.
+        rolling: the release that goes through the hosts of the stable colour one by one, or was stopped on that way. ``releases``
+            has the one before it for that colour, and each host has one of both.
     """
 
     service: str
@@ -312,6 +315,7 @@ class Journal:
     hold: Hold | None = None
     drill: str | None = None
     rollback_proven: Proof | None = None
+    rolling: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with the format's number."""
@@ -335,6 +339,7 @@ class Journal:
             "hold": self.hold.as_dict() if self.hold else None,
             "drill": self.drill,
             "rollback_proven": self.rollback_proven.as_dict() if self.rollback_proven else None,
+            "rolling": self.rolling,
         }
 
     @classmethod
@@ -360,7 +365,7 @@ class Journal:
     def _from_fields(cls, data: dict[str, Any]) -> Journal:
         lease = data["lease"]
         # A record that was written before these fields were known has none of them.
-        hold, drill, proof = (data.get(name) for name in ("hold", "drill", "rollback_proven"))
+        hold, drill, proof, rolling = (data.get(name) for name in ("hold", "drill", "rollback_proven", "rolling"))
         optional = {name: data[name] for name in ("candidate", "rollback_to") if data[name] is not None}
         for name, colour in {**optional, "stable": data["stable"]}.items():
             known_colour(colour, name)
@@ -383,6 +388,7 @@ class Journal:
             hold=None if hold is None else Hold.from_dict(hold),
             drill=None if drill is None else _text(drill),
             rollback_proven=None if proof is None else Proof.from_dict(proof),
+            rolling=None if rolling is None else _text(rolling),
         )
 
 
@@ -486,6 +492,7 @@ class Capabilities:
         cuts: it can end what is still in flight.
         statistics: it can say what each colour has answered.
         cohorts: it can send some clients, known by a header or a cookie, to a colour of their own.
+        servers: it can take single servers of a colour out and bring them back, without a reload.
     """
 
     weights: bool = True
@@ -495,6 +502,7 @@ class Capabilities:
     cuts: bool = False
     statistics: bool = True
     cohorts: bool = True
+    servers: bool = False
 
 
 @dataclass(frozen=True)
@@ -592,3 +600,25 @@ class Router(ABC):
     def statistics(self, cursor: str) -> Statistics:
         """What each colour has answered since the look that gave ``cursor``; an empty one begins to count."""
         raise BadInput(f"{self.name}: this kind of router keeps no statistics")
+
+    def servers(self, colour: str) -> tuple[Server, ...]:
+        """Every server of ``colour``."""
+        raise self._no_servers(colour)
+
+    def take_out(self, colour: str, names: Sequence[str]) -> None:
+        """Send no new requests to these servers of ``colour``; what is under way there goes on."""
+        raise self._no_servers(colour)
+
+    def bring_back(self, colour: str, names: Sequence[str]) -> None:
+        """Send requests to these servers of ``colour`` again, as far as they are healthy."""
+        raise self._no_servers(colour)
+
+    def cut_servers(self, colour: str, names: Sequence[str]) -> None:
+        """End what is still in flight on these servers of ``colour``: clients lose those requests."""
+        raise self._no_servers(colour)
+
+    def _no_servers(self, colour: str) -> BadInput:
+        return BadInput(
+            f"this kind of router can not take a single server of {colour} out without a reload",
+            "release to the other colour (release.yml), or put a router in front that can: HAProxy",
+        )

@@ -141,8 +141,8 @@ done:
   returned: success
   type: bool
 left:
-  description: What is still in flight on O(colour).
-  returned: when O(state=drained)
+  description: What is still in flight on O(colour), or on O(servers) of it.
+  returned: when O(state=drained) or O(state=taken_out)
   type: int
   sample: 0
 flip_ms:
@@ -155,6 +155,15 @@ flipped_at:
   returned: when O(state=committed), and the flip was made at O(at)
   type: float
   sample: 1800000000.004
+servers:
+  description: What each of O(servers) does, by name.
+  returned: when O(state=taken_out) or O(state=brought_back)
+  type: dict
+  sample: {web1: {healthy: true, drained: true, in_service: false, in_flight: 0, state: DRAIN L7OK (drained)}}
+was_out:
+  description: Whether none of O(servers) had new requests before; false when the router has forgotten it by a reload.
+  returned: when O(state=brought_back)
+  type: bool
 reason:
   description: A stable word for the cause of a failure, for example V(unhealthy), V(fenced) or V(lease_held).
   returned: failure

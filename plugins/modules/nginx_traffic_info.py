@@ -116,6 +116,11 @@ doubts:
   returned: success
   type: list
   elements: str
+servers:
+  description: What each server does, by colour and name.
+  returned: when O(servers)
+  type: dict
+  sample: {blue: {web1: {healthy: true, drained: false, in_service: true, in_flight: 2, state: UP L7OK}}, green: {}}
 statistics:
   description:
     - What each colour has answered since the look whose cursor was given.

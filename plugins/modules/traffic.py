@@ -133,6 +133,15 @@ flipped_at:
   returned: when O(state=committed), and the flip was made at O(at)
   type: float
   sample: 1800000000.004
+servers:
+  description: What each of O(servers) does, by name.
+  returned: when O(state=taken_out) or O(state=brought_back)
+  type: dict
+  sample: {web1: {healthy: true, drained: true, in_service: false, in_flight: 0, state: DRAIN L7OK (drained)}}
+was_out:
+  description: Whether none of O(servers) had new requests before; false when the router has forgotten it by a reload.
+  returned: when O(state=brought_back)
+  type: bool
 clock_offset:
   description: Seconds that the router's clock is ahead of the control node's; 0 when they may be the same.
   returned: success

@@ -20,6 +20,7 @@ _PARTS = (
     "_journal_file.py",
     "_pending_file.py",
     "_router.py",
+    "_servers.py",
     "_statistics.py",
     "_traffic/*.py",
     "_haproxy/*.py",

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
 from ansible_collections.turnout.bluegreen.plugins.module_utils._clock import Clock
@@ -27,6 +27,7 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._router import (
     Split,
     other,
 )
+from ansible_collections.turnout.bluegreen.plugins.module_utils._servers import Server
 
 NOON = 1_800_000_000.0
 HEALTHY = Capacity(2, 2)
@@ -56,7 +57,8 @@ class World:
         in_flight: for each colour.
         now: seconds since the Unix epoch.
         busy: somebody holds the lock.
-        cuts: colours whose sessions were ended.
+        cuts: colours, or servers, whose sessions were ended.
+        servers: those of each colour; none unless a test has some.
         events: what happens at a time, whoever looks.
     """
 
@@ -71,6 +73,7 @@ class World:
     now: float = NOON
     busy: bool = False
     cuts: list[str] = field(default_factory=list)
+    servers: dict[str, list[Server]] = field(default_factory=lambda: {colour: [] for colour in COLOURS})
     events: list[tuple[float, Callable[[World], object]]] = field(default_factory=list)
 
     def copy(self) -> World:
@@ -98,6 +101,10 @@ class World:
         self.events = [(at, event) for at, event in self.events if at > self.now]
         for event in due:
             event(self)
+
+    def change_servers(self, colour: str, names: Sequence[str], **change: Any) -> None:
+        """Some servers of a colour become different."""
+        self.servers[colour] = [replace(one, **change) if one.name in names else one for one in self.servers[colour]]
 
     def after(self, seconds: float, event: Callable[[World], object]) -> None:
         """Let something happen in that many seconds."""
@@ -149,7 +156,7 @@ class MemoryRouter(Router):
     ) -> None:
         self._world = world
         self._fault, self._at, self._at_step = fault, at, at_step
-        self._can = can or Capabilities(cuts=True)
+        self._can = can or Capabilities(cuts=True, servers=True)
         self.pending = MemoryPending(world, self._step)
         self.struck = False
         self.steps: list[str] = []
@@ -245,6 +252,25 @@ class MemoryRouter(Router):
         self._step("cut")
         self._world.cuts.append(colour)
         self._world.in_flight[colour] = 0
+
+    def servers(self, colour: str) -> tuple[Server, ...]:
+        self._step("servers")
+        if not self._can.servers:
+            return super().servers(colour)
+        return tuple(self._world.servers[colour])
+
+    def take_out(self, colour: str, names: Sequence[str]) -> None:
+        self._step("take out")
+        self._world.change_servers(colour, names, drained=True, in_service=False, state="DRAIN")
+
+    def bring_back(self, colour: str, names: Sequence[str]) -> None:
+        self._step("bring back")
+        self._world.change_servers(colour, names, drained=False, in_service=True, state="UP")
+
+    def cut_servers(self, colour: str, names: Sequence[str]) -> None:
+        self._step("cut servers")
+        self._world.cuts += names
+        self._world.change_servers(colour, names, in_flight=0)
 
 
 def world_with(

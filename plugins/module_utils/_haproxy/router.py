@@ -19,8 +19,9 @@ from .._files import PreparedFile, locked, read_text
 from .._journal_file import JournalFile
 from .._pending_file import PendingFile
 from .._router import COLOURS, Capabilities, Capacity, Journal, Observation, Router, Routing
+from .._servers import Server
 from .._statistics import Statistics
-from . import mapfile, stats
+from . import mapfile, servers, stats
 from .options import HAProxyOptions
 from .processes import Fleet, find, identity
 from .runtime import Process, WorkerGone
@@ -57,7 +58,7 @@ class HAProxyRouter(Router):
 
     def capabilities(self) -> Capabilities:
         """HAProxy can do all of it."""
-        return Capabilities(cuts=True)
+        return Capabilities(cuts=True, servers=True)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -158,8 +159,8 @@ class HAProxyRouter(Router):
         backend = self._options.backends[colour]
         for process in self._fleet().all:
             try:
-                servers = [row["svname"] for row in self._rows(process, colour) if row["svname"] != "BACKEND"]
-                process.do([f"shutdown sessions server {backend}/{server}" for server in servers])
+                names = [row["svname"] for row in self._rows(process, colour) if row["svname"] != "BACKEND"]
+                process.do([f"shutdown sessions server {backend}/{name}" for name in names])
             except WorkerGone:
                 continue
 
@@ -171,6 +172,22 @@ class HAProxyRouter(Router):
                 counters = {colour: stats.counters(self._rows(process, colour)) for colour in COLOURS}
                 now["-".join(identity(process))] = counters
         return stats.since(cursor, now)
+
+    def servers(self, colour: str) -> tuple[Server, ...]:
+        """``show stat`` and ``show servers state`` of all processes."""
+        return servers.look(self._fleet(), self._options.backends[colour])
+
+    def take_out(self, colour: str, names: Sequence[str]) -> None:
+        """``set server ... state drain`` in every process."""
+        servers.set_state(self._fleet, self._options.backends[colour], names, servers.OUT)
+
+    def bring_back(self, colour: str, names: Sequence[str]) -> None:
+        """``set server ... state ready`` in every process."""
+        servers.set_state(self._fleet, self._options.backends[colour], names, servers.BACK)
+
+    def cut_servers(self, colour: str, names: Sequence[str]) -> None:
+        """``shutdown sessions server`` in every process."""
+        servers.cut(self._fleet(), self._options.backends[colour], names)
 
     def _fleet(self) -> Fleet:
         options = self._options

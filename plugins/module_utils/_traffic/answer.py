@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._errors import TurnoutError
-from .._router import Router
-from .engine import describe, run
+from .._router import COLOURS, Router
+from .engine import run
+from .outcome import describe
 from .report import report
 from .request import Request
 
@@ -29,15 +30,17 @@ def answer(router: Router, params: Mapping[str, Any], check_mode: bool) -> dict[
     return run(request, router).as_result(router)
 
 
-def look(router: Router, service: str, since: str | None = None) -> dict[str, Any]:
+def look(router: Router, service: str, since: str | None = None, servers: bool = False) -> dict[str, Any]:
     """What is known about the router; nothing is changed.
 
     Args:
         router: the router.
         service: whose traffic.
         since: cursor of an earlier look, to be told what was answered since then; empty begins to count; None asks for nothing.
+        servers: also what each server does.
     """
     try:
+        each = {colour: router.servers(colour) for colour in COLOURS} if servers else {}
         seen = router.observe()
         counted = {} if since is None else {"statistics": router.statistics(since).as_dict()}
     except TurnoutError as error:
@@ -50,6 +53,7 @@ def look(router: Router, service: str, since: str | None = None) -> dict[str, An
         "report": report(service, facts),
         **facts,
         **counted,
+        **({"servers": {colour: {one.name: one.as_dict() for one in each[colour]} for colour in each}} if servers else {}),
     }
 
 

@@ -50,7 +50,7 @@ def call(text: str) -> int:
         params = asked["params"]
         router = router_of(asked["kind"], asked["router"], params["service"], asked["options"])
         if asked["info"]:
-            result = look(router, params["service"], params.get("statistics_since"))
+            result = look(router, params["service"], params.get("statistics_since"), bool(params.get("servers")))
         else:
             result = answer(router, params, asked["check_mode"])
     except TurnoutError as error:

@@ -6,98 +6,22 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from typing import Any, Callable, TypeVar
+from dataclasses import replace
 
 from .._clock import SYSTEM, Clock
 from .._errors import BadInput, Refused, TimedOut, TurnoutError, Unhealthy
-from .._router import Observation, Pending, Router
-from .drift import drifted, was_interrupted
+from .._router import Observation, Router
+from . import servers
 from .flip import discard, flip, stage
-from .guards import need_epoch, need_journal, need_routing
+from .guards import need_routing
 from .instant import Detach, armed, cancel, detached
+from .outcome import Outcome
 from .plan import Change, plan
 from .request import Request
+from .waits import still_mine, wait_for
 
 # These change no traffic: a flip that waits for its confirmation goes on waiting.
 KEEPS_PENDING = ("present", "renewed", "staged", "held", "promoted", "drilled")
-_Answer = TypeVar("_Answer")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a task did, or would do in check mode.
-
-    Args:
-        seen: the router afterwards.
-        changed: something was changed, or would be.
-        note: one sentence for people.
-        diff: before and after, when the task may change something.
-        left: what is still in flight, for ``drained``.
-        done: False when a wait ended with its time and that was to be reported only.
-        flip_ms: how long the commit took, milliseconds.
-        flipped_at: when it was in force, seconds since the Unix epoch by the router's clock.
-    """
-
-    seen: Observation
-    changed: bool = False
-    note: str = ""
-    diff: dict[str, Any] | None = None
-    left: int | None = None
-    done: bool = True
-    flip_ms: float | None = None
-    flipped_at: float | None = None
-
-    def as_result(self, router: Router) -> dict[str, Any]:
-        """The module's return values, the same for every kind of router."""
-        result: dict[str, Any] = {"changed": self.changed, "done": self.done, **describe(router, self.seen)}
-        result["msg"] = f"{router.name}: {self.note}" if self.note else f"{router.name}: traffic is {self.seen.where()}"
-        for name in ("diff", "left", "flip_ms", "flipped_at"):
-            if getattr(self, name) is not None:
-                result[name] = getattr(self, name)
-        return result
-
-
-def describe(router: Router, seen: Observation) -> dict[str, Any]:
-    """What is known about a router, as plain values: the result of the ``_info`` modules."""
-    journal = seen.journal
-    return {
-        "router": router.name,
-        "split": seen.in_force.split.as_dict() if seen.in_force else None,
-        "sticky": seen.in_force.sticky if seen.in_force else None,
-        "durable": seen.durable.as_dict() if seen.durable else None,
-        "capacity": {colour: capacity.as_dict() for colour, capacity in seen.capacity.items()},
-        "in_flight": dict(seen.in_flight),
-        "journal": journal.as_dict() if journal else None,
-        "journal_error": str(seen.journal_error) if seen.journal_error else None,
-        "epoch": journal.epoch if journal else None,
-        "interrupted": seen.interrupted,
-        "pending": seen.pending.as_dict() if seen.pending else None,
-        "drift": drifted(seen),
-        "doubts": list(_doubts(seen)),
-        "clock": seen.clock,
-    }
-
-
-def _doubts(seen: Observation) -> tuple[str, ...]:
-    doubts = seen.doubts
-    if seen.in_force != seen.durable:
-        doubts += (f"traffic is {seen.where()}, but after a restart it would be {seen.durable}",)
-    if seen.pending is not None:
-        return (*doubts, _waiting(seen, seen.pending))
-    if seen.journal is not None and seen.in_force is not None and seen.journal.routing != seen.in_force:
-        cause = "a change was interrupted" if was_interrupted(seen) else "changed by hand, or a change was interrupted"
-        doubts += (f"traffic is {seen.in_force}, the journal says {seen.journal.routing}: {cause}",)
-    return doubts
-
-
-def _waiting(seen: Observation, pending: Pending) -> str:
-    if pending.error:
-        return f"the flip to {pending.target} failed: {pending.error}"
-    if pending.flipped_at is None:
-        return f"a flip to {pending.target} is due in {pending.at - seen.clock:.1f} s"
-    left = pending.revert_at - seen.clock
-    return f"the flip to {pending.target} waits for its run, and is taken back in {left:.0f} s if that does not confirm it"
 
 
 def run(request: Request, router: Router, clock: Clock = SYSTEM, detach: Detach = detached) -> Outcome:
@@ -118,6 +42,8 @@ def run(request: Request, router: Router, clock: Clock = SYSTEM, detach: Detach 
             return _wait_healthy(request, router, clock)
         if request.state == "drained":
             return _wait_drained(request, router, clock)
+        if request.state in servers.STATES:
+            return servers.run(request, router, clock)
         if request.state == "committed":
             return _wait_committed(request, router, clock)
         if request.state == "staged" and request.at is not None:
@@ -143,6 +69,8 @@ def _check_capabilities(request: Request, router: Router) -> None:
         raise BadInput("this kind of router can not flip at an instant by itself", "leave at out")
     if request.shutdown_sessions and not can.cuts:
         raise BadInput("this kind of router can not end sessions", "leave shutdown_sessions out")
+    if (request.rolling or request.state in servers.STATES) and not can.servers:
+        router.servers(request.colour or "a colour")  # says why
 
 
 def _traffic_now(router: Router) -> str:
@@ -215,30 +143,17 @@ def _apply(request: Request, router: Router, change: Change, clock: Clock) -> fl
     return flip_ms
 
 
-def _wait(request: Request, clock: Clock, ask: Callable[[], _Answer | None]) -> _Answer | None:
-    """Ask until there is an answer or the time is over; None means over."""
-    deadline = clock.monotonic() + request.timeout
-    while True:
-        answer = ask()
-        if answer is not None:
-            return answer
-        left = deadline - clock.monotonic()
-        if left <= 0:
-            return None
-        clock.sleep(min(request.interval, left))
-
-
 def _wait_healthy(request: Request, router: Router, clock: Clock) -> Outcome:
     colour = request.colour or ""
     percent = 100 if request.min_healthy is None else request.min_healthy
 
     def ask() -> Outcome | None:
         seen = router.observe()
-        _still_mine(request, seen)
+        still_mine(request, seen)
         capacity = seen.capacity[colour]
         return Outcome(seen, note=f"{colour}: {capacity}") if capacity.enough(percent) else None
 
-    answer = _wait(replace(request, timeout=1e-9) if request.check_mode else request, clock, ask)
+    answer = wait_for(replace(request, timeout=1e-9) if request.check_mode else request, clock, ask)
     if answer is not None:
         return answer
     seen = router.observe()
@@ -258,9 +173,9 @@ def _wait_committed(request: Request, router: Router, clock: Clock) -> Outcome:
         pending = store.load()
         return pending is None or pending.at != at or bool(pending.error) or pending.flipped_at is not None or None
 
-    _wait(replace(request, timeout=max(at - clock.now(), 0) + request.timeout), clock, decided)
+    wait_for(replace(request, timeout=max(at - clock.now(), 0) + request.timeout), clock, decided)
     seen = router.observe()
-    _still_mine(request, seen)
+    still_mine(request, seen)
     pending = seen.pending
     if pending is not None and pending.at == at and pending.flipped_at is not None:
         note = f"traffic is {seen.where()}"
@@ -275,7 +190,7 @@ def _wait_drained(request: Request, router: Router, clock: Clock) -> Outcome:
     _need_idle(request, seen, colour)
     if request.check_mode:
         return Outcome(seen, note=f"{seen.in_flight[colour]} in flight on {colour}", left=seen.in_flight[colour])
-    answer = _wait(request, clock, lambda: _empty(router, seen, colour))
+    answer = wait_for(request, clock, lambda: _empty(router, seen, colour))
     if answer is not None:
         return answer
     if request.shutdown_sessions:
@@ -288,7 +203,7 @@ def _wait_drained(request: Request, router: Router, clock: Clock) -> Outcome:
 
 
 def _need_idle(request: Request, seen: Observation, colour: str) -> None:
-    _still_mine(request, seen)
+    still_mine(request, seen)
     routing = need_routing(seen)
     if routing.split.serves(colour):
         raise Refused(f"{colour} can not drain: traffic is {routing}", f"take all weight from {colour} first")
@@ -307,12 +222,7 @@ def _cut(request: Request, router: Router, clock: Clock, colour: str) -> Outcome
         left = router.in_flight(colour)
         router.cut(colour)
     seen = router.observe()
-    answer = _wait(request, clock, lambda: _empty(router, seen, colour))
+    answer = wait_for(request, clock, lambda: _empty(router, seen, colour))
     if answer is None:
         raise TimedOut(f"{router.in_flight(colour)} still in flight on {colour} after its sessions were ended")
     return replace(answer, changed=True, note=f"{left} sessions of {colour} were ended at the deadline")
-
-
-def _still_mine(request: Request, seen: Observation) -> None:
-    if request.epoch is not None:
-        need_epoch(request, need_journal(request, seen))

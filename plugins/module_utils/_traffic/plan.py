@@ -13,7 +13,7 @@ from typing import Any, Callable
 
 from .._errors import BadInput, NothingToRollBack, Refused
 from .._router import LEASE_SECONDS, Journal, Lease, Observation, Proof, Routing, Split, other
-from . import drill, hold
+from . import drill, hold, rolling
 from .drift import drifted, starting_point, was_interrupted
 from .guards import (
     forced,
@@ -128,7 +128,7 @@ def _claimed(request: Request, seen: Observation) -> Change:
     if routing.split.percent(journal.stable) == 100:
         # An interrupted run has left the cohort alone on the candidate, which is deployed to once more: it comes back first.
         routing = replace(routing, split=Split.all_on(journal.stable))
-    if not request.drill and _is_live(request, journal, routing):
+    if not request.drill and not request.rolling and _is_live(request, journal, routing):
         return Change(
             seen,
             replace(journal, routing=routing),
@@ -137,12 +137,17 @@ def _claimed(request: Request, seen: Observation) -> Change:
         )
     hold_lease(request, seen, journal)
     refuse_taken_epoch(request, journal)
+    if request.rolling:
+        begun = rolling.begun(request, seen, journal, routing)
+        mine = replace(begun, epoch=request.epoch or journal.epoch + 1, lease=_lease(request, seen), routing=routing)
+        return Change(seen, mine, routing, f"{request.release} goes through the hosts of {journal.stable}")
     if request.drill:
         begun = drill.begun(request, seen, journal, routing)
         mine = replace(begun, epoch=request.epoch or journal.epoch + 1, lease=_lease(request, seen), routing=routing)
         return Change(seen, mine, routing, f"drill: {begun.candidate} with {begun.release} gets traffic, and gives it back")
     if journal.drill is not None and routing.split == Split.all_on(journal.stable):
         journal = drill.over(journal)  # it was interrupted, and no traffic is left to be brought back
+    journal = rolling.refuse_unfinished(request, journal)
     candidate = request.colour or other(journal.stable)
     if candidate == journal.stable:
         raise Refused(f"{candidate} is the stable colour: it can not be the candidate", f"release to {other(candidate)}")
@@ -169,6 +174,7 @@ def _claimed(request: Request, seen: Observation) -> Change:
 def _is_live(request: Request, journal: Journal, routing: Routing) -> bool:
     return (
         journal.candidate is None
+        and journal.rolling is None
         and journal.releases.get(journal.stable) == request.release
         and routing.split == Split.all_on(journal.stable)
     )
@@ -189,7 +195,8 @@ def _renewed(request: Request, seen: Observation) -> Change:
     if request.phase == "deployed" and journal.candidate and journal.release:
         releases[journal.candidate] = journal.release
     lease = _extended(request, seen, journal)
-    return Change(seen, replace(journal, lease=lease, phase=request.phase or journal.phase, releases=releases))
+    mixed = journal.release if request.phase == rolling.PHASE and rolling.under_way(journal) else journal.rolling
+    return Change(seen, replace(journal, lease=lease, phase=request.phase or journal.phase, releases=releases, rolling=mixed))
 
 
 def _extended(request: Request, seen: Observation, journal: Journal) -> Lease | None:
@@ -277,6 +284,8 @@ def _drilled(request: Request, seen: Observation) -> Change:
 
 def _settled(request: Request, seen: Observation) -> Change:
     journal = need_epoch(request, need_journal(request, seen))
+    if rolling.under_way(journal):
+        return Change(seen, rolling.done(journal, seen), note=f"{journal.release} is on all hosts of {journal.stable}")
     if journal.candidate is None and journal.phase == "settled":
         return Change(seen, journal, note=f"{journal.stable} is stable already")
     candidate = need_candidate(journal)
@@ -315,6 +324,8 @@ def _rolled_back(request: Request, seen: Observation) -> Change:
     idle = journal.candidate is None and journal.stable == colour and journal.lease is None
     if idle and seen.in_force == target == seen.durable and journal.routing == target:
         return Change(seen, journal, target, f"nothing to do: all traffic is on {colour} already")
+    if colour != journal.stable:
+        journal = rolling.left_behind(journal)
     after = replace(
         journal, epoch=journal.epoch + 1, stable=colour, candidate=None, release=None, routing=target, lease=None, hold=None
     )
@@ -341,13 +352,16 @@ def _way_back(journal: Journal, seen: Observation) -> str:
         return journal.stable
     if journal.rollback_to is not None:
         return journal.rollback_to
+    if rolling.under_way(journal):
+        return journal.stable  # there is no other way; but the run is ended
     at_rest = seen.in_force == seen.durable == journal.routing
     if not at_rest or journal.routing.split != Split.all_on(journal.stable):
         return journal.stable
-    why = "the old colour is retired" if journal.phase == "retired" else "there has been no release"
+    why = "the old colour is retired" if journal.phase == "retired" else "there has been no release to the other colour"
     raise NothingToRollBack(
         f"nothing to roll back to: all traffic is on {journal.stable}, which is stable, and {why}",
-        f"to send traffic to {other(journal.stable)} all the same, name it: bluegreen_to={other(journal.stable)}",
+        rolling.way_back(journal)
+        or f"to send traffic to {other(journal.stable)} all the same, name it: bluegreen_to={other(journal.stable)}",
     )
 
 
@@ -356,6 +370,8 @@ def _abandoned(request: Request, seen: Observation) -> Change:
     routing = need_routing(seen)
     if routing.split != Split.all_on(journal.stable) or seen.durable != routing:
         raise Refused(f"the release can not be abandoned: traffic is {routing}", "run rollback.yml")
+    if rolling.under_way(journal):
+        return Change(seen, rolling.stopped(journal), note=f"{journal.release} goes to no further host of {journal.stable}")
     if journal.candidate is None:
         return Change(seen, journal, note="no release is under way")
     after = replace(journal, candidate=None, release=None, lease=None, phase="abandoned", routing=routing, hold=None)

@@ -12,7 +12,7 @@ from .._router import Routing, Split
 
 
 def report(service: str, result: dict[str, Any]) -> str:
-    """The status of a service for people; from the plain values of :func:`engine.describe`."""
+    """The status of a service for people; from the plain values of :func:`outcome.describe`."""
     journal = result["journal"]
     lines = [f"{service} on {result['router']}: {_traffic(result)}"]
     for colour, capacity in result["capacity"].items():
@@ -46,6 +46,10 @@ def _journal_lines(journal: dict[str, Any], result: dict[str, Any]) -> list[str]
         )
     elif journal["candidate"]:
         lines.append(f"  releasing {journal['release']} to {journal['candidate']}")
+    if journal.get("rolling"):
+        former = journal["releases"].get(journal["stable"], "the release before")
+        what = f"{journal['rolling']} goes through the hosts of {journal['stable']}"
+        lines.append(f"  {what}, some may have {former}: rolling.yml finishes it")
     if journal["candidate"] and journal["hold"]:
         lines.append(f"  {_held(journal, journal['hold'], result['clock'])}")
     lease = journal["lease"]

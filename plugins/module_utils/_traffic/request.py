@@ -31,6 +31,8 @@ STATES = (
     "abandoned",
     "retired",
     "drilled",
+    "taken_out",
+    "brought_back",
 )
 
 SPEC: dict[str, dict[str, Any]] = {
@@ -64,6 +66,8 @@ SPEC: dict[str, dict[str, Any]] = {
     "drill": {"type": "bool", "default": False},
     "rollback_ms": {"type": "float"},
     "lost": {"type": "int"},
+    "rolling": {"type": "bool", "default": False},
+    "servers": {"type": "list", "elements": "str"},
     "force": {"type": "bool", "default": False},
 }
 
@@ -79,6 +83,8 @@ REQUIRED_IF = [
     ("state", "settled", ["epoch"]),
     ("state", "abandoned", ["epoch"]),
     ("state", "drilled", ["rollback_ms", "lost"]),
+    ("state", "taken_out", ["colour", "servers"]),
+    ("state", "brought_back", ["colour", "servers"]),
 ]
 
 
@@ -116,6 +122,8 @@ class Request:
     drill: bool = False
     rollback_ms: float | None = None
     lost: int | None = None
+    rolling: bool = False
+    servers: tuple[str, ...] = ()
     force: bool = False
     check_mode: bool = False
 
@@ -143,14 +151,15 @@ class Request:
                 raise BadInput(f"{name} {given[name]!r} is unknown: expected one of {', '.join(choices)}")
         if "reference" in given:
             given["reference"] = Journal.from_dict(given["reference"])
-        given["take_over"] = tuple(given.get("take_over", ()))
+        for name in ("take_over", "servers"):
+            given[name] = tuple(given.get(name, ()))
         request = cls(**given)
         request._check()
         return request
 
     def _check(self) -> None:
         for _dummy, state, names in REQUIRED_IF:
-            missing = [name for name in names if getattr(self, name) is None]
+            missing = [name for name in names if getattr(self, name) in (None, ())]
             if self.state == state and missing:
                 raise BadInput(f"state {state} needs {' and '.join(missing)}")
         if self.min_healthy is not None and not 0 <= self.min_healthy <= 100:

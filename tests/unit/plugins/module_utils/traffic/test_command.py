@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import NothingToRollBack
 from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Capacity, Lease, Routing, Split
-from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import command, engine
+from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import command, engine, outcome
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.command import SENTINEL, main
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.report import report, way_back
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import Request
@@ -165,7 +165,7 @@ def test_a_kind_that_is_not_known_is_answered(capsys):
 
 def look(world: World) -> dict[str, Any]:
     router = MemoryRouter(world)
-    return engine.describe(router, router.observe())
+    return outcome.describe(router, router.observe())
 
 
 def test_the_report_reads_from_top_to_bottom():

@@ -12,8 +12,8 @@ import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import LeaseHeld, Refused, Unhealthy
 from ansible_collections.turnout.bluegreen.plugins.module_utils._journal_file import encode
 from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Capacity, Journal, Lease, Proof, Routing, Split
-from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import engine
-from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.engine import Outcome
+from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import engine, outcome
+from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.outcome import Outcome
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.report import report
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import Request
 
@@ -181,7 +181,7 @@ def test_the_proof_is_not_written_into_a_release():
 
 def seen_by_people(world: World) -> str:
     router = MemoryRouter(world)
-    return report("shop", engine.describe(router, router.observe()))
+    return report("shop", outcome.describe(router, router.observe()))
 
 
 def test_the_status_says_what_is_drilled_and_when_a_rollback_was_proven():

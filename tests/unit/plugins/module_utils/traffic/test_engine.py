@@ -34,8 +34,8 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._router import (
     Routing,
     Split,
 )
-from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import engine, flip
-from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.engine import Outcome
+from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import engine, flip, outcome
+from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.outcome import Outcome
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import Request
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -629,10 +629,10 @@ def test_doubts_name_what_disagrees():
     world = releasing("blue")
     world.durable = ON_GREEN
     router = MemoryRouter(world)
-    assert engine.describe(router, router.observe())["doubts"] == [
+    assert outcome.describe(router, router.observe())["doubts"] == [
         "traffic is 100% blue, but after a restart it would be 100% green"
     ]
     world.durable, world.processes = ON_GREEN, [ON_GREEN, ON_GREEN]
-    assert "changed by hand" in engine.describe(router, router.observe())["doubts"][0]
+    assert "changed by hand" in outcome.describe(router, router.observe())["doubts"][0]
     world.next_journal = world.journal
-    assert "interrupted" in engine.describe(router, router.observe())["doubts"][0]
+    assert "interrupted" in outcome.describe(router, router.observe())["doubts"][0]

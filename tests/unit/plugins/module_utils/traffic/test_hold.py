@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import Fenced, NothingHeld, Refused
 from ansible_collections.turnout.bluegreen.plugins.module_utils._journal_file import encode
 from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Hold, Journal, Lease, Routing, Split
-from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import command, engine
+from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import command, outcome
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.command import main
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.plan import Change, plan
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.report import report
@@ -155,7 +155,7 @@ def test_a_sign_of_life_keeps_the_wait():
 
 def seen_by_people(world: World) -> str:
     router = MemoryRouter(world)
-    return report("shop", engine.describe(router, router.observe()))
+    return report("shop", outcome.describe(router, router.observe()))
 
 
 def test_the_status_says_what_waits_and_who_has_answered():

@@ -18,8 +18,8 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import (
 )
 from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Capacity, Routing, Split
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import engine
-from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.engine import Outcome
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.instant import Work
+from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.outcome import Outcome
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import Request
 
 from tests.support.memory_router import NOON, MemoryRouter, World, releasing

@@ -13,6 +13,7 @@ import yaml
 from ansible_collections.turnout.bluegreen.plugins.doc_fragments import router
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import BadInput
 from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import servers
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.plan import _PLANNERS
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import REQUIRED_IF, SPEC, STATES, Request
 
@@ -27,6 +28,7 @@ ENOUGH: dict[str, Any] = {
     "at": 1.5,
     "rollback_ms": 3.1,
     "lost": 0,
+    "servers": ["web1"],
 }
 
 
@@ -49,7 +51,7 @@ def test_defaults_are_the_same_by_every_way_in():
 
 
 def test_every_state_is_planned_or_waited_for():
-    assert set(STATES) == set(_PLANNERS) | {"healthy", "drained", "committed"}
+    assert set(STATES) == set(_PLANNERS) | {"healthy", "drained", "committed", *servers.STATES}
     assert SPEC["state"]["choices"] == list(STATES)
 
 
