@@ -20,4 +20,4 @@ for unit in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.tim
 done
 
 # A host is one kind of router, and few are one of the others: whoever sets them up starts them, and nobody else.
-chroot "$1" systemctl disable nginx.service prometheus.service prometheus-node-exporter.service redis-server.service >/dev/null 2>&1
+chroot "$1" systemctl disable nginx.service prometheus.service redis-server.service >/dev/null 2>&1
