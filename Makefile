@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run setup-test setup-hosts lint sanity unit integration molecule molecule-fleet bench chaos chaos-sample demo format \
+.PHONY: help setup setup-run setup-test setup-hosts lint sanity unit integration molecule molecule-fleet molecule-gates bench chaos chaos-sample demo format \
 	compat build test clean
 
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3.11) python3)
@@ -18,7 +18,7 @@ PYTEST = $(TEST) $(TEST_VENV)/bin/pytest --junit-xml=build/results/$@/$@.xml $(A
 
 S ?= default
 N ?= 40
-PARTS ?= lint sanity unit integration molecule molecule-fleet compat chaos-sample
+PARTS ?= lint sanity unit integration molecule molecule-fleet molecule-gates compat chaos-sample
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -59,6 +59,9 @@ molecule: setup-test setup-hosts ## a molecule scenario on real hosts; S=default
 
 molecule-fleet: ## the scenario with two HAProxy and two nginx routers
 	@$(MAKE) --no-print-directory molecule S=fleet
+
+molecule-gates: ## the scenario with good and bad releases, a Prometheus and a Redis
+	@$(MAKE) --no-print-directory molecule S=gates
 
 bench: setup-test ## every benchmark; the numbers are in build/bench.json
 	@$(PROVIDE) commands h2load

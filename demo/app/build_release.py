@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, default=Path("."))
     parser.add_argument("--behaviour", choices=BEHAVIOURS, default="good")
     parser.add_argument("--degrade-after", type=float, default=5.0)
+    parser.add_argument("--degrade-seconds", type=float, default=0.0)
     parser.add_argument("--degrade-ms", type=float, default=400.0)
     parser.add_argument("--error-percent", type=float, default=0.0)
     options = vars(parser.parse_args())

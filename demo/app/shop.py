@@ -49,13 +49,14 @@ REASONS = {
 class Release:
     """What ``release.json`` says.
 
-    ``degrades`` adds ``degrade_ms`` after ``degrade_after`` s of traffic; ``errors`` answers ``error_percent`` of all requests
-    with 500; ``silent`` has no metrics; ``logout`` knows no session of another release.
+    ``degrades`` adds ``degrade_ms`` after ``degrade_after`` s of traffic, for ``degrade_seconds`` (0: to the end); ``errors``
+    answers ``error_percent`` of all requests with 500; ``silent`` has no metrics; ``logout`` knows no session of another release.
     """
 
     version: str = "v0"
     behaviour: str = "good"
     degrade_after: float = 5.0
+    degrade_seconds: float = 0.0
     degrade_ms: float = 400.0
     error_percent: float = 0.0
 
@@ -329,8 +330,9 @@ class Shop:
         now = time.monotonic()
         if self.first_traffic is None and request.is_real_traffic:
             self.first_traffic = now
-        started = now if self.first_traffic is None else self.first_traffic
-        return self.release.degrade_ms / 1000 if now - started >= self.release.degrade_after else 0.0
+        since = (0.0 if self.first_traffic is None else now - self.first_traffic) - self.release.degrade_after
+        slow = since >= 0 and (self.release.degrade_seconds == 0 or since < self.release.degrade_seconds)
+        return self.release.degrade_ms / 1000 if slow else 0.0
 
     def fails(self, request: Request) -> bool:
         """A release with errors spreads them evenly over its requests."""

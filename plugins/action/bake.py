@@ -97,7 +97,7 @@ class ActionModule(ActionBase):
         if params["measure_only"]:
             measured = {one.gate.name: one.candidate.measured() for one in progress.gates}
             return {"changed": False, "msg": f"{candidate} was measured for {len(measured)} gates", "baseline": measured}
-        found = result(progress, now)
+        found = result(progress, now, time.time())
         good = not cause and passed(progress, now)
         words = cause or said(params["title"], progress, now, [f"{name}: {doubt}" for doubt, name in routers.doubts.items()])
         fails = params["on_no"] == "fail" and not self._task.check_mode

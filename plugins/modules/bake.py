@@ -260,7 +260,8 @@ bake:
   description:
     - The verdict (C(passed), C(failed), or C(running) when a newer run ended it), why, and for each gate its question,
       answers and all values of both colours as pairs of seconds since the beginning and value.
-    - C(evidence_seconds) is the time from the first bad answer of those that decided to the decision.
+    - C(evidence_seconds) is the time from the first bad answer of those that decided to the decision, C(first_bad_at) when that
+      answer was read, in seconds since the epoch, by the clock of the control node. Both are null without a no.
   returned: when gates were asked
   type: dict
   sample:
@@ -270,6 +271,7 @@ bake:
     seconds: 300.0
     stopped_after_seconds: 300.0
     evidence_seconds: null
+    first_bad_at: null
     reasons: []
     advisory: []
     gates:

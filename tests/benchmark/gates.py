@@ -112,7 +112,7 @@ def bake() -> dict[str, float]:
     later = list(turns)
     growth = resident_mb() - before
     began = time.process_time()
-    json.dumps(result(progress, few * TIMES * INTERVAL))
+    json.dumps(result(progress, few * TIMES * INTERVAL, 0.0))
     return {
         "gates_cpu_s": round(max(first), 4),
         "gates_cpu_median_s": round(statistics.median(first), 4),

@@ -39,7 +39,7 @@ BOOT = 60  # seconds until a host must be up
 DISK = "size=1m,nr_inodes=4k"  # a small disk: tmpfs(5)
 PACKAGES = [
     "ca-certificates", "curl", "dbus", "haproxy", "iproute2", "nftables", "nginx", "openssh-server", "openssl",
-    "procps", "python3", "python3-apt", "socat", "sudo", "systemd", "systemd-sysv",
+    "procps", "prometheus", "python3", "python3-apt", "redis-server", "socat", "sudo", "systemd", "systemd-sysv",
 ]  # fmt: skip
 
 # On a machine that is itself confined (an old cgroup layout, low limits) podman's defaults do not

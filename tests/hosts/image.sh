@@ -19,5 +19,5 @@ for unit in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.tim
     chroot "$1" systemctl mask "$unit" >/dev/null 2>&1
 done
 
-# A host is one kind of router: the role that sets nginx up starts it, and nobody else.
-chroot "$1" systemctl disable nginx.service >/dev/null 2>&1
+# A host is one kind of router, and few are one of the others: whoever sets them up starts them, and nobody else.
+chroot "$1" systemctl disable nginx.service prometheus.service redis-server.service >/dev/null 2>&1

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 import urllib.error
@@ -138,11 +139,13 @@ def test_good_gates_are_watched_to_the_end_with_lines(scene: Scene) -> None:
 
 def test_errors_end_it_early(scene: Scene) -> None:
     scene.apps.release("green", "v3", "errors", error_percent=30)
+    began = time.time()
     done, found = scene.bake(ERRORS, seconds=120)
     assert found["failed"]
     assert found["bake"]["verdict"] == "failed"
     assert found["bake"]["stopped_after_seconds"] < 30
     assert 0 < found["bake"]["evidence_seconds"] < 15
+    assert began < found["bake"]["first_bad_at"] < time.time() - found["bake"]["evidence_seconds"]
     assert "errors of green" in found["msg"]
     assert "BAD 2/2" in lines(done)[-1]
     assert set(values(found, "errors", "blue")) <= {0.0, None}
@@ -275,5 +278,6 @@ def test_a_release_watches_the_gates_of_the_inventory_and_goes_back_on_a_no() ->
         bad = site.play("release", bluegreen_release="v1", bluegreen_end_window=True, bake_gates=[{**says, "max": 0}])
         assert bad.status != 0
         assert "says of blue: 1 is above 0" in bad.output
+        assert re.search(r"First bad reading \d\d:\d\d:\d\d, traffic back \d+\.\d s later", bad.output), bad.output
         assert site.answer() == ("green", "v2")
         assert bad.output.count('"samples"') == 0, "no flood"

@@ -141,6 +141,14 @@ def test_a_release_degrades_only_by_real_traffic() -> None:
         assert get(port, "/health")[1] < 0.2
 
 
+def test_a_release_can_be_slow_for_a_while_only() -> None:
+    with Apps(blue=1, green=0) as apps:
+        apps.release("blue", "v4", "degrades", degrade_after=0.3, degrade_seconds=0.5, degrade_ms=300)
+        port = apps.apps[0].port
+        wait_until(lambda: get(port, "/")[1] >= 0.3, "an answer that is slow")
+        wait_until(lambda: get(port, "/")[1] < 0.2, "answers that are fast again")
+
+
 def test_a_session_is_known_to_the_other_colour(apps: Apps) -> None:
     blue, green = (apps.ports(colour)[0] for colour in ("blue", "green"))
     with urllib.request.urlopen(f"http://{HOST}:{blue}/login?user=ada", timeout=5) as answer:

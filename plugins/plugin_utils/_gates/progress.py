@@ -53,6 +53,11 @@ class No:
     evidence_seconds: float
     words: str
 
+    @property
+    def first_bad_at(self) -> float:
+        """When the first of these bad answers was read, seconds."""
+        return self.at - self.evidence_seconds
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -71,6 +76,11 @@ class Verdict:
     def evidence_seconds(self) -> float | None:
         """From the first bad answer of the deciding ones to the decision; None without a no."""
         return self.noes[0].evidence_seconds if self.noes else None
+
+    @property
+    def first_bad_at(self) -> float | None:
+        """When the first bad answer of the deciding ones was read, seconds; None without a no."""
+        return self.noes[0].first_bad_at if self.noes else None
 
 
 class GateProgress:

@@ -77,9 +77,16 @@ def closing(title: str, progress: Progress, now: float) -> str:
     return f"{title}: {verdict.state} after {after}: {'; '.join(said)}"
 
 
-def result(progress: Progress, now: float) -> dict[str, Any]:
-    """The bake in plain JSON types, with every sample that was kept; times are in seconds since its begin."""
+def result(progress: Progress, now: float, wall: float) -> dict[str, Any]:
+    """The bake in plain JSON types, with every sample that was kept; times are in seconds since its begin.
+
+    Args:
+        progress: the bake.
+        now: seconds, by the clock of the bake.
+        wall: the same instant in seconds since the epoch, for what is held against other clocks.
+    """
     verdict = progress.verdict(now)
+    first_bad_at = verdict.first_bad_at
     return {
         "verdict": verdict.state,
         "candidate": progress.candidate,
@@ -87,6 +94,7 @@ def result(progress: Progress, now: float) -> dict[str, Any]:
         "seconds": progress.duration,
         "stopped_after_seconds": None if verdict.at is None else round(verdict.at - progress.begin, 3),
         "evidence_seconds": None if verdict.evidence_seconds is None else round(verdict.evidence_seconds, 3),
+        "first_bad_at": None if first_bad_at is None else round(wall - (now - first_bad_at), 3),
         "reasons": [no.words for no in verdict.noes],
         "advisory": [no.words for no in verdict.advisory],
         "gates": [_row(one, progress) for one in progress.gates],

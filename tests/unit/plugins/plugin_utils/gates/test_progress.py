@@ -61,7 +61,8 @@ def test_a_good_candidate_passes_when_the_time_is_over():
     progress = bake({})
     assert drive(progress, "g") == [0, 5, 10, 15, 20]
     verdict = progress.verdict(BEGIN + 99)
-    assert (verdict.state, verdict.at, verdict.noes, verdict.evidence_seconds) == (PASSED, BEGIN + 20, (), None)
+    assert (verdict.state, verdict.at, verdict.noes) == (PASSED, BEGIN + 20, ())
+    assert (verdict.evidence_seconds, verdict.first_bad_at) == (None, None)
     assert progress.gates[0].verdict == YES
     assert progress.due(BEGIN + 99) == ()
 
@@ -89,7 +90,8 @@ def test_a_certain_no_ends_the_bake_at_once_and_says_all():
 def test_from_the_first_bad_interval_to_the_decision_it_takes_less_than_15_seconds():
     progress = bake({"interval": 5, "failures_in_row": 2}, duration=600)
     drive(progress, "ggggbbb")
-    assert progress.verdict(BEGIN + 600).evidence_seconds == 10
+    verdict = progress.verdict(BEGIN + 600)
+    assert (verdict.evidence_seconds, verdict.first_bad_at) == (10, BEGIN + 20)
 
 
 def test_bad_answers_count_in_all_as_well():

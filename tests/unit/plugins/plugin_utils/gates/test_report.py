@@ -121,7 +121,7 @@ def test_no_line_is_too_long_and_none_hides_that_a_gate_is_bad(title, gates):
     if bad:
         first = shown.split(": ", 1)[1]
         assert " BAD " in first or " bad" in first or " NO " in first
-    json.dumps(result(progress, now), allow_nan=False)
+    json.dumps(result(progress, now, 0.0), allow_nan=False)
 
 
 def test_the_end_in_one_sentence():
@@ -143,7 +143,7 @@ def test_a_bake_that_ends_on_a_blip_says_so():
     assert closing(TITLE, progress, now) == (
         "bake 25% green: passed after 5 s: 2 gates watched; p95 ended on 1 bad answer, 1 allowed in a row"
     )
-    assert [row["bad_in_row"] for row in result(progress, now)["gates"]] == [1, 0]
+    assert [row["bad_in_row"] for row in result(progress, now, 0.0)["gates"]] == [1, 0]
 
 
 def test_the_result_has_everything_in_plain_types():
@@ -151,7 +151,7 @@ def test_the_result_has_everything_in_plain_types():
     add(progress, 0, p95=1, g1=0.5)
     add(progress, 5, p95=2, g1=None)
     now = add(progress, 10, p95=2.5, g1=0.5)
-    found = result(progress, now + 5)
+    found = result(progress, now + 5, wall=2_000_015.0004)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     words = "p95 of green: 2.5 times blue, limit 1.3; 2 bad answers in a row, 1 allowed, 5 s since the last run of them began"
     assert {key: value for key, value in found.items() if key != "gates"} == {
@@ -162,6 +162,7 @@ def test_the_result_has_everything_in_plain_types():
         "seconds": 60.0,
         "stopped_after_seconds": 10.0,
         "evidence_seconds": 5.0,
+        "first_bad_at": 2_000_005.0,
         "reasons": [words],
         "advisory": [],
     }
@@ -193,8 +194,9 @@ def test_the_result_has_everything_in_plain_types():
 
 
 def test_a_bake_that_runs_has_no_end_in_its_result():
-    found = result(bake({}), BEGIN)
-    assert (found["verdict"], found["stopped_after_seconds"], found["evidence_seconds"]) == (RUNNING, None, None)
+    found = result(bake({}), BEGIN, 0.0)
+    assert (found["verdict"], found["stopped_after_seconds"]) == (RUNNING, None)
+    assert (found["evidence_seconds"], found["first_bad_at"]) == (None, None)
     assert found["gates"][0]["words"] == "nothing was read"
 
 
