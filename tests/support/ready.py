@@ -79,4 +79,5 @@ def _deploy(site: Site, colour: str, version: str) -> None:
         (place / ".turnout-release.json").write_text(json.dumps(marker), encoding="utf-8")
         (root / "current").symlink_to(f"releases/{version}")
         words = ["--root", str(root), "--name", "shop", "--port", str(site.app_ports[host]), "--colour", colour]
-        subprocess.run([root / "current" / "appctl", "start", *words], check=True, stdout=subprocess.DEVNULL)
+        command = [str(root / "current" / "appctl"), "start", *words]
+        subprocess.run(command, env=site.environment(), check=True, stdout=subprocess.DEVNULL)
