@@ -20,6 +20,7 @@ import pytest
 from tests.support.load import LoadProcess, Profile
 from tests.support.local_router import KINDS
 from tests.support.net import wait_until
+from tests.support.ready import set_up
 from tests.support.site import Site
 
 QUICK = {"bake_seconds": 0, "verify_interval": 0.1, "cutover_confirm_within": 60}
@@ -64,10 +65,7 @@ class Fleet(Site):
 @pytest.fixture(scope="module")
 def made() -> Iterator[Fleet]:
     with Fleet() as fleet:
-        for version in ("v1", "v2"):
-            fleet.release(version)
-        fleet.good("bootstrap", bluegreen_release="v1")
-        fleet.good("release", bluegreen_release="v2")
+        set_up(fleet, "v1", "v2")
         yield fleet
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import signal
@@ -17,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.command import SENTINEL
 
 from tests.support.net import wait_until
+from tests.support.ready import call, set_up
 from tests.support.site import Site
 from tests.support.sshd import Sshd
 
@@ -134,23 +133,11 @@ def processes(word: str) -> dict[int, int]:
     return found
 
 
-def claim(site: Site, version: str, run: str) -> dict[str, Any]:
-    """What the first router answers to a claim by another run."""
-    options = site.first.variables()["bluegreen_router_options"]
-    params = {"service": "shop", "state": "claimed", "release": version, "run": run, "owner": "somebody"}
-    asked = {"kind": "haproxy", "router": "router1", "info": False, "check_mode": False, "params": params, "options": options}
-    done = subprocess.run([site.command, "call", json.dumps(asked)], check=True, capture_output=True, text=True)
-    answer: dict[str, Any] = json.loads(done.stdout.partition(SENTINEL)[2])
-    return answer
-
-
 @pytest.fixture(scope="module")
 def _site() -> Iterator[Site]:
     with Site(routers=("haproxy", "haproxy"), variables=QUICK, forks=10) as site:
-        for version in ("v1", "v2"):
-            site.release(version)
-        done = site.play("bootstrap", bluegreen_release="v1")
-        assert done.status == 0, done.output
+        set_up(site, "v1")
+        site.release("v2")
         yield site
 
 
@@ -186,7 +173,7 @@ def test_a_stopped_run_loses_the_lease_and_another_one_goes_on(site: Site) -> No
         run = stopped.leases()["router1"]["run"]
         stopped.process.send_signal(signal.SIGSTOP)
         try:
-            assert claim(site, stopped.version, "another")["holder"] == run
+            assert call(site.first, "claimed", release=stopped.version, run="another")["holder"] == run
             ends = stopped.until()
             wait_until(lambda: time.time() > ends + 1, "the end of the lease", timeout=2 * LEASE_SECONDS)
             assert max(lease["until"] for lease in stopped.leases().values()) < time.time()

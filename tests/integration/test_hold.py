@@ -21,6 +21,7 @@ import pytest
 from tests.support.load import LoadProcess, Profile
 from tests.support.local_router import KINDS, LocalRouter
 from tests.support.net import wait_until
+from tests.support.ready import set_up
 from tests.support.site import Done, Site
 
 QUICK = {"bake_seconds": 0, "verify_interval": 0.1}
@@ -72,11 +73,7 @@ def flat(done: Done) -> str:
 @pytest.fixture(scope="module")
 def made() -> Iterator[Fleet]:
     with Fleet() as fleet:
-        for version in ("v1", "v2"):
-            fleet.release(version)
-        fleet.good("bootstrap", bluegreen_release="v1")
-        fleet.good("release", bluegreen_release="v2")
-        fleet.good("rollback")
+        set_up(fleet, "v1", "v2")
         fleet.variables["deploy_method"] = "none"  # v2 is on green, and stays there
         fleet.write_inventory()
         yield fleet

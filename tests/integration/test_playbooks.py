@@ -228,12 +228,6 @@ def at_rest_on_v1(site: Playground) -> None:
 
 
 @pytest.mark.usefixtures("new", "untouched")
-def test_bootstrap_again_changes_nothing(site: Playground) -> None:
-    done = site.good("bootstrap", bluegreen_release="v1")
-    assert done.changed == 0, done.output
-
-
-@pytest.mark.usefixtures("new", "untouched")
 def test_there_is_no_way_back_from_the_first_release(site: Playground) -> None:
     output = site.bad("rollback")
     assert "nothing to roll back to: all traffic is on blue" in output
@@ -313,7 +307,6 @@ def test_steps_that_are_none_are_refused_before_anything_is_claimed(site: Playgr
         pytest.param(
             {"deploy_checksum": "sha256:" + "0" * 64}, None, ("has the checksum", "expected sha256:000"), id="wrong-checksum"
         ),
-        pytest.param({"deploy_archive": "/nonexistent/v2.tar.gz"}, None, ("/nonexistent/v2.tar.gz",), id="no-archive"),
         pytest.param(
             {"preflight_connection_timeout": 1},
             edit_host("green2", **unreachable()),

@@ -162,6 +162,13 @@ def test_a_wrong_checksum_copies_nothing(host: Host) -> None:
     assert host.releases == {"v1"}
 
 
+def test_an_archive_that_is_missing_leaves_what_ran(host: Host) -> None:
+    ok(host.release("v1"))
+    refused(host.run("v2", deploy_checksum="sha256:" + "0" * 64), f"{host.folder}/shop-v2.tar.gz")
+    assert host.current == "v1"
+    assert host.started == ["start fast v1"]
+
+
 def test_a_download_with_a_wrong_checksum_is_no_release(host: Host) -> None:
     ok(host.release("v1"))
     host.archive("v2")
