@@ -342,7 +342,8 @@ def test_the_first_release_in_steps(site: Playground) -> None:
 
     bake = 3
     with LoadProcess(Profile(site.port, rate=150, longest=2)) as load:
-        done = site.play("release", show=show, bluegreen_release="v2", cutover_steps=[10, 50, 100], bake_seconds=bake)
+        asked = {"bluegreen_release": "v2", "cutover_steps": [10, 50, 100], "cutover_probe_requests": 40}
+        done = site.play("release", show=show, **asked, bake_seconds=bake)
     assert done.status == 0, done.output
     seen = load.summary
     assert seen.lost == 0, seen.losses
@@ -529,6 +530,18 @@ def test_rollback_needs_nothing_but_the_routers_and_goes_where_it_is_told(site: 
     assert site.answer() == ("blue", "v1")
     assert ways(done) == {"module"}
     assert "router1: traffic goes from 100% green back to 100% blue" in flat(done.output)
+
+
+@pytest.mark.usefixtures("rolled_back", "load")
+def test_a_split_that_clients_do_not_see_is_taken_back(site: Playground) -> None:
+    """The preview way answers with one colour alone, which half of the traffic would not."""
+    preview = f"http://{HOST}:{site.first.preview_port}/"
+    asked = {"bluegreen_release": "v2", "cutover_steps": [50, 100], "cutover_confirm_url": preview, "cutover_probe_requests": 20}
+    output = site.bad("release", **asked)
+    assert "See as a client that it is the split" in output
+    assert re.search(r"green gave 100% of 20 answers, asked for 50%: contradicted", output), output
+    assert "The release was rolled back. Traffic now: {'blue': 100, 'green': 0}" in output
+    assert site.answer() == ("blue", "v1")
 
 
 # -- two runs at once

@@ -141,6 +141,7 @@ class Site:
         return {
             "ansible_python_interpreter": sys.executable,
             "bluegreen_service": "shop",
+            "cutover_probe_requests": 0,
             "deploy_root": f"{self.folder}/hosts/{{{{ inventory_hostname }}}}",
             "deploy_archive": f"{self.folder}/releases/shop-{{{{ deploy_release }}}}.tar.gz",
             "deploy_checksum": "sha256:{{ site_checksums[deploy_release] }}",
