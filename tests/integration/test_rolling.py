@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,15 @@ from tests.support.site import Site
 LOAD: dict[str, Any] = {"rate": 40, "longest": 2.0, "timeout": 60.0}
 QUICK = {"rolling_interval": 0.1, "rolling_drain_timeout": 30, "rolling_timeout": 20}
 LIMIT = 600.0
+#: The old release is not asked to finish what it has: whoever is still there loses the request.
+ABRUPT = """\
+import json, os, signal, sys
+try:
+    os.kill(json.load(open(sys.argv[1]))["pid"], signal.SIGKILL)
+except (FileNotFoundError, ProcessLookupError):
+    pass
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 class OneColour(Site):
@@ -38,6 +48,11 @@ class OneColour(Site):
             services = router.variables().get("haproxy_services", [])
             router.overrides["haproxy_services"] = [{**service, "green_group": ""} for service in services]
         self.write_inventory()
+
+    def _common(self) -> dict[str, Any]:
+        common = super()._common()
+        restart = [sys.executable, "-c", ABRUPT, "{{ deploy_root }}/shop.pid", *common["deploy_restart_command"]]
+        return {**common, "deploy_restart_command": restart}
 
     def __enter__(self) -> OneColour:
         return self
