@@ -81,7 +81,7 @@ class Split:
         """
         named = {colour: value for colour, value in weights.items() if colour != "cohort"}
         if not named:
-            raise BadInput("split has no weight: expected for example {green: 100}")
+            raise BadInput(f"split {'has no weight' if weights else 'is empty'}: expected for example {{green: 100}}")
         percents = {known_colour(colour): _percent(colour, value) for colour, value in named.items()}
         if len(percents) == 2 and sum(percents.values()) != 100:
             raise BadInput(
