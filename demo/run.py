@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from demo.numbers import Act, compare
+from demo.figures import Act, compare
 from tests.support.load import LoadProcess, Profile
 from tests.support.net import REPOSITORY, wait_until
 from tests.support.site import Done, Site

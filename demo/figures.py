@@ -1,7 +1,7 @@
 # Copyright (c) The turnout.bluegreen authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What clients have seen of the acts of the demo, in numbers that compare strategies."""
+"""What clients have seen of the acts of the demo, in figures that compare strategies."""
 
 from __future__ import annotations
 

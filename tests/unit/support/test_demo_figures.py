@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from demo.numbers import Act, compare
+from demo.figures import Act, compare
 from tests.support.timeline import Answer, Summary
 
 
