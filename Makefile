@@ -51,7 +51,7 @@ unit: setup-test ## unit tests; A='-k word' passes arguments on to pytest
 	@$(PYTEST) tests/unit
 
 integration: setup-test ## tests against a real HAProxy, a file at a time in each of two processes
-	@$(PYTEST) --numprocesses 2 --dist loadfile tests/integration
+	@$(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/integration
 
 molecule: setup-test setup-hosts ## a molecule scenario on real hosts; S=default
 	@mkdir -p build/home-molecule
@@ -70,8 +70,8 @@ bench: setup-test ## every benchmark; the numbers are in build/bench.json
 chaos: setup-test setup-hosts ## N faults in the middle of releases, under load, on one router and on a fleet; N=40
 	@$(TEST) python tests/chaos --faults $(N) $(A)
 
-chaos-sample: ## the same for about five minutes, for `make test`
-	@$(MAKE) --no-print-directory chaos N=24 A='--seconds 300'
+chaos-sample: ## the same for about three minutes, for `make test`
+	@$(MAKE) --no-print-directory chaos N=24 A='--seconds 180'
 
 demo: setup-run ## releases, rollbacks and failures under load, on this machine
 	@$(RUN) python demo/run.py

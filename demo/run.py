@@ -9,19 +9,24 @@ Exit status 1 when a request was lost or an act did not end as it must.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from demo.figures import Act, compare
 from tests.support.load import LoadProcess, Profile
-from tests.support.net import wait_until
+from tests.support.net import REPOSITORY, wait_until
 from tests.support.site import Done, Site
 
 REQUESTS = 20_000
 # Good when the colour is filled in by the gate, on whatever version of Ansible, and not by Ansible.
 LENGTH = {"name": "colour", "source": "command", "argv": [sys.executable, "-c", "print(len('{{ colour }}'))"], "max": 5}
+STEPS = [10, 50, 100]  # of the canary
+RESULT = REPOSITORY / "build" / "demo.json"
 SHOWN = ("PLAY [", "TASK [", "fatal:", "ERROR")
 
 
@@ -40,6 +45,7 @@ class Demo:
     rollbacks: int = 0
     release_ms: list[float] = field(default_factory=list)
     rollback_ms: list[float] = field(default_factory=list)
+    acts: list[Act] = field(default_factory=list)
 
     def act(self, title: str, playbook: str, version: str, *, fails: bool = False, **extra: object) -> Done:
         """Play one act, and hold what clients see against what they must see."""
@@ -69,22 +75,56 @@ class Demo:
         progress = self.load.progress()
         return f"{progress.requests} requests, {progress.lost} lost so far"
 
-    def release(self, version: str) -> None:
+    def note(self, kind: str, strategy: str, version: str, done: Done) -> None:
+        """Remember an act that has just ended, for what clients have seen of it."""
+        now = time.monotonic()
+        self.acts.append(Act(kind, strategy, version, now - done.seconds, now))
+
+    def release(self, version: str, strategy: str = "all_at_once") -> None:
         """A release that succeeds."""
-        done = self.act(f"Release {version}", "release", version, bluegreen_release=version)
-        self.release_ms.append(done.seconds * 1000)
+        done = self.act(
+            f"Release {version}, {strategy}",
+            "release",
+            version,
+            bluegreen_release=version,
+            cutover_strategy=strategy,
+            cutover_canary_steps=STEPS,
+        )
+        self.note("good", strategy, version, done)
+        if strategy == "all_at_once":
+            self.release_ms.append(done.seconds * 1000)
         self.releases += 1
 
-    def rollback(self, version: str) -> None:
+    def rollback(self, version: str, gone: str, strategy: str = "all_at_once") -> None:
         """A rollback by hand."""
         done = self.act(f"Roll back to {version}", "rollback", version)
+        self.note("back", strategy, gone, done)
         self.rollback_ms.append(done.seconds * 1000)
         self.rollbacks += 1
 
+    def slow(self, version: str, stays: str, strategy: str) -> None:
+        """A release that turns slow under traffic."""
+        done = self.act(
+            f"Release {version}, {strategy}, which turns slow under traffic: it is rolled back by itself",
+            "release",
+            stays,
+            fails=True,
+            bluegreen_release=version,
+            bake_seconds=30,
+            cutover_strategy=strategy,
+            cutover_canary_steps=STEPS,
+        )
+        if "was rolled back" not in done.output:
+            raise Failed(f"{version} was not rolled back after the cutover")
+        self.note("bad", strategy, version, done)
+        self.rollbacks += 1
+
     def all(self) -> None:
-        """The six acts; the first one, the bootstrap, comes before the clients."""
+        """The acts; the first one, the bootstrap, comes before the clients."""
         self.release("v2")
-        self.rollback("v1")
+        self.rollback("v1", "v2")
+        self.release("v2", "canary")
+        self.rollback("v1", "v2", "canary")
         self.release("v2")
         self.act(
             "Release v3, which is broken: verify stops it, traffic is untouched",
@@ -95,17 +135,8 @@ class Demo:
             bluegreen_end_window=True,
             verify_timeout=5,
         )
-        done = self.act(
-            "Release v4, which turns slow under traffic: it is rolled back by itself",
-            "release",
-            "v2",
-            fails=True,
-            bluegreen_release="v4",
-            bake_seconds=30,
-        )
-        if "was rolled back" not in done.output:
-            raise Failed("v4 was not rolled back after the cutover")
-        self.rollbacks += 1
+        self.slow("v4", "v2", "all_at_once")
+        self.slow("v5", "v2", "canary")
 
     def smoke(self) -> None:
         """The short way round for `make compat`."""
@@ -113,7 +144,7 @@ class Demo:
         if self.act("Release v2 once more: nothing to do", "release", "v2", bluegreen_release="v2").changed:
             raise Failed("a second run of the same release changed something")
         self.act("Show the status", "status", "v2")
-        self.rollback("v1")
+        self.rollback("v1", "v2")
 
 
 def bootstrap(site: Site, verbose: bool) -> None:
@@ -134,7 +165,8 @@ def play(options: argparse.Namespace) -> int:
         for version in ("v1", "v2"):
             site.release(version)
         site.release("v3", behaviour="broken")
-        site.release("v4", behaviour="degrades", degrade_after=4, degrade_ms=1500)
+        for version in ("v4", "v5"):
+            site.release(version, behaviour="degrades", degrade_after=4, degrade_ms=1500)
         bootstrap(site, options.verbose)
         with LoadProcess(Profile(site.port, rate=100 if options.smoke else options.rate, longest=4)) as load:
             demo = Demo(site, load, options.verbose)
@@ -148,6 +180,10 @@ def play(options: argparse.Namespace) -> int:
         print(f"lost: {loss}")
     rollback = sum(demo.rollback_ms) / len(demo.rollback_ms)
     release = sum(demo.release_ms) / len(demo.release_ms)
+    if not options.smoke:
+        record = {"requests": summary.requests, "lost": summary.lost, "strategies": compare(demo.acts, summary)}
+        RESULT.parent.mkdir(exist_ok=True)
+        RESULT.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(f"\ndemo: requests={summary.requests} lost={summary.lost} releases={demo.releases} rollbacks={demo.rollbacks}")
     print(f"demo: rollback_ms={rollback:.0f} release_ms={release:.0f}", flush=True)
     return 1 if summary.lost else 0

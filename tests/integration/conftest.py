@@ -20,6 +20,14 @@ from tests.support.haproxy import HAProxy, Service
 from tests.support.net import REPOSITORY
 from tests.support.sshd import Sshd
 
+#: The files that take minutes. They come first, or one of two processes has nothing to do at the end.
+LONG = ("fleet", "hold", "playbooks", "role_deploy", "role_nginx", "heartbeat", "bake", "verify", "drill", "role_haproxy")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {f"test_{name}": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled_once() -> None:

@@ -147,9 +147,9 @@ def site(_site: Site) -> Iterator[Site]:
     for router in _site.routers.values():
         if router.journal["candidate"]:
             subprocess.run([router.command, "rollback", "shop", "--config", router.config], check=True)
-    connection = _site.connection
     yield _site
-    _site.connection = connection
+    for router in _site.routers.values():
+        router.overrides.clear()
     _site.write_inventory()
 
 
@@ -157,7 +157,8 @@ def site(_site: Site) -> Iterator[Site]:
 def test_a_step_that_takes_longer_than_the_lease_does_not_lose_it(site: Site, sshd: Sshd, way: str) -> None:
     extra: dict[str, Any] = {"bluegreen_turnout_directory": "/nonexistent"} if way == "module" else {}
     if way == "command over SSH":
-        site.connection = sshd.host_vars
+        for router in site.routers.values():
+            router.overrides.update(sshd.host_vars)
         site.write_inventory()
     with Release(site, **extra) as release:
         claimed = site.journal

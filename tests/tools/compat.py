@@ -42,7 +42,10 @@ def smoke(python: str, core: str) -> Case:
     provided = subprocess.run([*provide, "--python", python, "--with", core], cwd=ROOT, check=False)
     if provided.returncode:
         return Case(name, time.monotonic() - start, "its virtual environment could not be made")
+    compiled = BUILD / "compiled"
+    compiled.mkdir(parents=True, exist_ok=True)
     env = {**os.environ, "PATH": clean_path(folder / "bin")}
+    env.update(PYTHONPATH=str(ROOT / "tests/support/compiled"), TURNOUT_COMPILED=str(compiled))
     version = subprocess.run(["ansible", "--version"], env=env, capture_output=True, text=True, check=False)
     print(f"compat: {version.stdout.partition(chr(10))[0]}", flush=True)
     done = subprocess.run([folder / "bin/python", "demo/run.py", "--smoke"], cwd=ROOT, env=env, check=False)
