@@ -4,8 +4,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run setup-test setup-hosts lint sanity unit integration molecule molecule-fleet molecule-gates bench chaos chaos-sample demo format \
-	compat build test clean
+.PHONY: help setup setup-run setup-test setup-hosts lint sanity unit integration molecule molecule-fleet molecule-gates bench chaos chaos-sample \
+	demo format compat build test clean
 
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3.11) python3)
 VENV := $(CURDIR)/build/venv
@@ -18,7 +18,7 @@ PYTEST = $(TEST) $(TEST_VENV)/bin/pytest --junit-xml=build/results/$@/$@.xml $(A
 
 S ?= default
 N ?= 40
-PARTS ?= lint sanity unit integration molecule molecule-fleet molecule-gates compat chaos-sample
+PARTS ?= lint sanity unit integration molecule molecule-fleet compat chaos-sample
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
