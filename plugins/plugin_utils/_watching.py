@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.definition import Gate
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.progress import FAILED, RUNNING, Progress
@@ -17,8 +18,6 @@ from ansible_collections.turnout.bluegreen.plugins.plugin_utils._sources.source 
 
 #: From one look at what the routers have written to the next, seconds.
 GLANCE_SECONDS = 0.2
-#: Sources that are read at the same time.
-THREADS = 16
 
 Readings = Mapping[str, Reading]
 
@@ -53,15 +52,13 @@ class Watching:
 
     def run(self) -> str:
         """Watch until there is a verdict; why it was broken off, or an empty text."""
-        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="gate")
         try:
-            return self._run(pool)
+            return self._run()
         finally:
             for source in self._sources.values():
                 source.close()
-            pool.shutdown(wait=False, cancel_futures=True)
 
-    def _run(self, pool: ThreadPoolExecutor) -> str:
+    def _run(self) -> str:
         while True:
             cause = self._refresh()
             now = self._clock()
@@ -74,8 +71,21 @@ class Watching:
             busy = {gate.name for gate in self._reading.values()}
             for gate in self._progress.due(now):
                 if gate.name not in busy:
-                    self._reading[pool.submit(self._sources[gate.name].read, self._colours)] = gate
+                    self._reading[self._read(gate.name)] = gate
             self._wait(now)
+
+    def _read(self, name: str) -> Future[Readings]:
+        """In a daemon thread: the worker's process ends after a no, and so the way back begins, whatever a source still waits for."""
+        future: Future[Readings] = Future()
+
+        def read() -> None:
+            try:
+                future.set_result(self._sources[name].read(self._colours))
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=read, name=f"gate-{name}", daemon=True).start()
+        return future
 
     def _wait(self, now: float) -> None:
         if self._reading:

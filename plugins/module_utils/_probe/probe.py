@@ -181,10 +181,10 @@ class Probe:
             raise self._error
         return self._sender.take()
 
-    def stop(self) -> ProbeWindow:
-        """End it, wait for the requests under way, and return the last window. May be called again."""
+    def stop(self, wait: bool = True) -> ProbeWindow:
+        """End it, wait for the requests under way unless told not to, and return the last window. May be called again."""
         self._sender.stop()
-        if self._thread.ident is not None:
+        if wait and self._thread.ident is not None:
             self._thread.join(self._patience)
         return self.take()
 

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 from contextlib import suppress
 from typing import ClassVar
 
@@ -28,6 +29,9 @@ class Command(Source):
     REQUIRED: ClassVar[tuple[str, ...]] = ("argv",)
 
     def prepare(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._closed = False
+        self._lock = threading.Lock()
         for name in ("query", "samples_query"):
             if name in self.options:
                 check(self.gate, self.options[name])
@@ -48,26 +52,40 @@ class Command(Source):
 
     def _run(self, colour: str) -> str:
         argv = [fill(str(word), colour) for word in self.options["argv"]]
-        try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                env={**os.environ, "BLUEGREEN_COLOUR": colour, "BLUEGREEN_SERVICE": self.around.service},
-                start_new_session=True,  # so that what it has started ends with it
-            )
-        except OSError as error:
-            raise NoData(f"{argv[0]}: {error.strerror}") from error
+        with self._lock:
+            if self._closed:
+                raise NoData("the bake is over")
+            try:
+                process = self._process = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    errors="replace",
+                    env={**os.environ, "BLUEGREEN_COLOUR": colour, "BLUEGREEN_SERVICE": self.around.service},
+                    start_new_session=True,  # so that what it has started ends with it
+                )
+            except OSError as error:
+                raise NoData(f"{argv[0]}: {error.strerror}") from error
         try:
             output, errors = process.communicate(timeout=self.timeout)
         except subprocess.TimeoutExpired as error:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            _kill(process)
             process.communicate()
             raise NoData(f"{argv[0]} takes longer than {self.timeout:g} s") from error
         if process.returncode:
             raise NoData(f"{argv[0]} ends with {process.returncode}: {errors.strip()[-200:] or 'it says nothing'}")
         return output
+
+    def close(self) -> None:
+        """End the command that is under way: nobody is there any more to see when it takes too long."""
+        with self._lock:
+            self._closed = True
+            if self._process and self._process.poll() is None:
+                _kill(self._process)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

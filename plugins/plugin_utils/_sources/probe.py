@@ -74,4 +74,4 @@ class ProbeSource(Source):
 
     def close(self) -> None:
         if self._running:
-            self._probe.stop()
+            self._probe.stop(wait=False)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -88,3 +89,20 @@ def test_a_cause_from_outside_ends_it():
     source = Numbers(0)
     verdict, _lines, cause = watch(60, lambda: "a newer run" if time.monotonic() > begun + 0.5 else "", errors=source)
     assert (verdict.state, cause, source.closed) == ("running", "a newer run", True)
+
+
+def test_its_process_ends_after_a_no_whatever_a_source_still_waits_for():
+    """Ansible takes no next task before the worker of this one has ended: the way back would wait."""
+    never = threading.Event()
+
+    def bake() -> None:
+        verdict, _lines, _cause = watch(60, bad=Numbers(5), late=Numbers(0, block=never))
+        assert verdict.state == "failed"
+
+    worker = multiprocessing.get_context("fork").Process(target=bake)
+    worker.start()
+    worker.join(10)
+    try:
+        assert worker.exitcode == 0
+    finally:
+        worker.kill()

@@ -130,6 +130,26 @@ def test_a_command_that_fails_is_no_data(script, why):
     assert "/nowhere" in read(source="command", argv=["/nowhere/there"])["green"].why
 
 
+def test_a_command_under_way_is_ended_when_its_source_is_closed(tmp_path):
+    begun = tmp_path / "begun"
+    script = f"import pathlib, time; pathlib.Path({str(begun)!r}).touch(); time.sleep(60)"
+    made = source(source="command", argv=[sys.executable, "-c", script], timeout=50)
+    seen: list[dict[str, Any]] = []
+    reader = threading.Thread(target=lambda: seen.append(made.read(("green", "blue"))), daemon=True)
+    reader.start()
+    deadline = time.monotonic() + 30
+    while not begun.exists():
+        assert time.monotonic() < deadline
+        reader.join(0.05)
+    made.close()
+    reader.join(20)
+    assert seen, "the command goes on"
+    assert [seen[0][colour].why for colour in ("green", "blue")] == [
+        f"{sys.executable} ends with -9: it says nothing",
+        "the bake is over",
+    ]
+
+
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
