@@ -75,7 +75,7 @@ class Watching:
             self._wait(now)
 
     def _read(self, name: str) -> Future[Readings]:
-        """In a daemon thread: the worker's process ends after a no, and so the way back begins, whatever a source still waits for."""
+        """In a daemon thread: the next task, which may be the way back, waits until the worker's process has ended."""
         future: Future[Readings] = Future()
 
         def read() -> None:
