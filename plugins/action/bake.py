@@ -13,7 +13,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import BadInput
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import other
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import other
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils import _watch
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.definition import PASS, Gate, Policy, parse
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.progress import Progress

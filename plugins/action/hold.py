@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import ON_TIMEOUT
+from ansible_collections.turnout.bluegreen.plugins.module_utils._journal import ON_TIMEOUT
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils import _holding, _watch
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._holding import FENCED, GO, SILENCE, End
 

@@ -11,7 +11,7 @@ import re
 
 from ._errors import BadInput, Fenced, JournalError
 from ._files import PreparedFile, read_text
-from ._router import Journal
+from ._journal import Journal
 
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 

@@ -11,7 +11,7 @@ import os
 from ._errors import JournalError
 from ._files import PreparedFile, read_text, storage_error
 from ._journal_file import known_service
-from ._router import Pending, PendingStore
+from ._pending import Pending, PendingStore
 
 
 class PendingFile(PendingStore):

@@ -154,7 +154,7 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx import pr
 from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx.ask import Address, Question, ask_all, resolve
 from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx.running import PROBE_HOST
 from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx.split_directory import SplitDirectory
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import Split
 
 ALL = Split(100)
 POLL = 0.1  # seconds

@@ -76,7 +76,7 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import N
 from ansible_collections.turnout.bluegreen.plugins.module_utils._files import locked
 from ansible_collections.turnout.bluegreen.plugins.module_utils._journal_file import JournalFile
 from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx.split_directory import ENDS, SplitDirectory, directory_name
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import Split
 
 START = Split(0)
 

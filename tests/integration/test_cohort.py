@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import other
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import other
 
 from tests.support.load import LoadProcess, Profile
 from tests.support.local_router import KINDS, LocalRouter

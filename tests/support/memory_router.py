@@ -13,20 +13,11 @@ from typing import Any, Callable
 
 from ansible_collections.turnout.bluegreen.plugins.module_utils._clock import Clock
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import Busy, Fenced, JournalError, NotInForce
+from ansible_collections.turnout.bluegreen.plugins.module_utils._journal import Journal
 from ansible_collections.turnout.bluegreen.plugins.module_utils._journal_file import decode, encode
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import (
-    COLOURS,
-    Capabilities,
-    Capacity,
-    Journal,
-    Observation,
-    Pending,
-    PendingStore,
-    Router,
-    Routing,
-    Split,
-    other,
-)
+from ansible_collections.turnout.bluegreen.plugins.module_utils._pending import Pending, PendingStore
+from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Capabilities, Observation, Router
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import COLOURS, Capacity, Routing, Split, other
 from ansible_collections.turnout.bluegreen.plugins.module_utils._servers import Server
 
 NOON = 1_800_000_000.0

@@ -21,7 +21,7 @@ from typing import Any
 import jinja2
 import yaml
 from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx.split_directory import ENDS, SplitDirectory
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import Split
 
 from tests.support.haproxy import COLOURS, Service
 from tests.support.net import HOST, REPOSITORY, end, free_port, short_directory, wait_until

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from .._errors import NotConfigured
-from .._router import COLOURS, STICKY, Routing, Split
+from .._routing import COLOURS, STICKY, Routing, Split
 
 # As HAProxy reads it: only blanks and tabs divide, only a newline ends a line, only '#' in the first place makes a comment.
 _LINE = re.compile(r"(?!#)[ \t]*([^ \t\r]+)[ \t]*([^\r]*)")

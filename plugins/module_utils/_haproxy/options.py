@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._errors import BadInput
-from .._router import COLOURS
+from .._routing import COLOURS
 
 SPEC: dict[str, dict[str, Any]] = {
     "sockets": {"type": "list", "elements": "path", "default": ["/run/haproxy/admin.sock"]},

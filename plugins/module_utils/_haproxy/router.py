@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from .._clock import SYSTEM, Clock
 from .._errors import JournalError, NotConfigured, NotInForce, SocketError
 from .._files import PreparedFile, locked, read_text
+from .._journal import Journal
 from .._journal_file import JournalFile
 from .._pending_file import PendingFile
-from .._router import COLOURS, Capabilities, Capacity, Journal, Observation, Router, Routing
+from .._router import Capabilities, Observation, Router
+from .._routing import COLOURS, Capacity, Routing
 from .._servers import Server
 from .._statistics import Statistics
 from . import mapfile, servers, stats

@@ -14,7 +14,7 @@ from typing import Any
 
 from .._errors import NotConfigured
 from .._files import read_text
-from .._router import COLOURS, STICKY
+from .._routing import COLOURS, STICKY
 from .ask import Address
 
 _REMEDY = "run bootstrap.yml for this router"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .._router import COLOURS, Capacity
+from .._routing import COLOURS, Capacity
 from .ask import Address, Answer, Endpoint, Question
 from .facts import Facts, Server
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from .._errors import BadInput, NotConfigured
 from .._files import storage_error
-from .._router import COLOURS
+from .._routing import COLOURS
 from .._statistics import Answered, Statistics, bucket
 
 #: What one look reads at most, in bytes: some 300,000 requests, in a second or two.

@@ -17,9 +17,11 @@ from dataclasses import dataclass, replace
 from .._clock import SYSTEM, Clock
 from .._errors import JournalError, NotConfigured, NotInForce, SocketError
 from .._files import locked
+from .._journal import Journal
 from .._journal_file import JournalFile, known_service
 from .._pending_file import PendingFile
-from .._router import COLOURS, Capabilities, Capacity, Journal, Observation, Router, Routing, Split
+from .._router import Capabilities, Observation, Router
+from .._routing import COLOURS, Capacity, Routing, Split
 from .._statistics import Statistics
 from . import connections, facts, health, log, processes
 from .ask import Address, Answer, Endpoint, ask_all, resolve

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .._errors import NotConfigured, SocketError
-from .._router import COLOURS, Split
+from .._routing import COLOURS, Split
 from . import processes
 from .ask import Answer, Endpoint, Question, ask_all, resolve
 from .facts import Facts

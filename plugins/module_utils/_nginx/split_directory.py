@@ -19,7 +19,7 @@ from contextlib import suppress
 
 from .._errors import NotConfigured
 from .._files import FULL, storage_error, sync_directory
-from .._router import Split
+from .._routing import Split
 
 _TARGET = re.compile(r"w(0|[1-9][0-9]?|100)(?:-(blue|green))?/?")
 LINK = "current"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._router import other
+from .._routing import other
 from . import report
 
 Figures = Mapping[str, Mapping[str, Any]]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from .._errors import BadInput, Refused
-from .._router import other
+from .._routing import other
 from . import report
 from .client import Client, Outcome
 from .errors import LimitsExceeded, WrongColour

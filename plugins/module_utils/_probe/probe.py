@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from .._errors import BadInput
-from .._router import Split
+from .._routing import Split
 from . import report
 from .client import Client, Outcome
 from .errors import RequestsLost, SplitDiffers

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._errors import BadInput
-from .._router import Split
+from .._routing import Split
 from .binomial import contradicts, interval
 
 CONSISTENT, CONTRADICTED, TOO_FEW, NOT_COMPARED = "consistent", "contradicted", "too_few", "not_compared"

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._errors import TurnoutError
-from .._router import COLOURS, Router
+from .._router import Router
+from .._routing import COLOURS
 from .engine import run
 from .outcome import describe
 from .report import report

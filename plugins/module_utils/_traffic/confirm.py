@@ -8,7 +8,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from .._errors import BadInput, NotInForce
-from .._router import COLOURS, Split
+from .._routing import COLOURS, Split
 
 COLOUR_HEADER = "X-Bluegreen-Colour"
 REQUESTS = 5

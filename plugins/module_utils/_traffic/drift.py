@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .._errors import Drifted, Refused
-from .._router import Journal, Observation, Routing, Split
+from .._journal import Journal
+from .._router import Observation
+from .._routing import Routing, Split
 from .guards import need_capacity
 from .request import Request
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .._errors import Refused
-from .._router import Journal, Observation, Routing, Split, other
+from .._journal import Journal
+from .._router import Observation
+from .._routing import Routing, Split, other
 from .guards import need_capacity
 from .request import Request
 

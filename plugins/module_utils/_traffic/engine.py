@@ -12,11 +12,12 @@ from .._clock import SYSTEM, Clock
 from .._errors import BadInput, Refused, TimedOut, TurnoutError, Unhealthy
 from .._router import Observation, Router
 from . import servers
+from .change import Change
 from .flip import discard, flip, stage
 from .guards import need_routing
 from .instant import Detach, armed, cancel, detached
 from .outcome import Outcome
-from .plan import Change, plan
+from .plan import plan
 from .request import Request
 from .waits import still_mine, wait_for
 

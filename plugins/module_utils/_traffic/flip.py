@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from .._clock import Clock
 from .._errors import StorageError, TurnoutError
-from .._router import Observation, Router, Routing
+from .._router import Observation, Router
+from .._routing import Routing
+from .change import Change
 from .confirm import confirm_at
-from .plan import Change
 from .request import Request
 
 

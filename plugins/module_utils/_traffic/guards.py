@@ -9,7 +9,9 @@ import time
 from dataclasses import replace
 
 from .._errors import Fenced, JournalError, LeaseHeld, NotInForce, Refused, Unhealthy
-from .._router import Journal, Observation, Routing, other
+from .._journal import Journal
+from .._router import Observation
+from .._routing import Routing, other
 from .request import Request
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .._errors import NothingHeld, Refused
-from .._router import Hold, Journal, Observation
+from .._journal import Hold, Journal
+from .._router import Observation
 from .request import Request
 
 

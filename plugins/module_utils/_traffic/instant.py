@@ -18,10 +18,12 @@ from typing import Callable
 
 from .._clock import Clock
 from .._errors import BadInput, Busy, TooLate, TurnoutError
-from .._router import Journal, Observation, Pending, PendingStore, Router
+from .._journal import Journal
+from .._pending import Pending, PendingStore
+from .._router import Observation, Router
+from .change import Change
 from .flip import discard, flip, stage
 from .guards import need_routing
-from .plan import Change
 from .request import Request
 
 Work = Callable[[], None]

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .._router import Observation, Pending, Router
+from .._pending import Pending
+from .._router import Observation, Router
 from .._servers import Server
 from .drift import drifted, was_interrupted
 

@@ -8,13 +8,16 @@ Check mode, diff and ``changed`` all come from the :class:`Change`; there is no 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Callable
+from dataclasses import replace
+from typing import Callable
 
-from .._errors import BadInput, NothingToRollBack, Refused
-from .._router import LEASE_SECONDS, Journal, Lease, Observation, Proof, Routing, Split, other
-from . import drill, hold, rolling
-from .drift import drifted, starting_point, was_interrupted
+from .._errors import BadInput, Refused
+from .._journal import LEASE_SECONDS, Journal, Lease, Proof
+from .._router import Observation
+from .._routing import Routing, Split, other
+from . import drill, endings, hold, rolling
+from .change import Change
+from .drift import starting_point, was_interrupted
 from .guards import (
     forced,
     hold_lease,
@@ -29,62 +32,6 @@ from .guards import (
     refuse_taken_epoch,
 )
 from .request import Request
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a state means for this router now.
-
-    Args:
-        seen: what was there.
-        journal: the journal as it shall be.
-        routing: the routing as it shall be; None when the task is not about traffic.
-        note: one sentence about what this does, or about why nothing is to be done.
-    """
-
-    seen: Observation
-    journal: Journal
-    routing: Routing | None = None
-    note: str = ""
-
-    @property
-    def moves_traffic(self) -> bool:
-        """The data path or what it would do after a restart is not yet as it shall be."""
-        return self.routing is not None and not (self.seen.in_force == self.routing == self.seen.durable)
-
-    @property
-    def writes_journal(self) -> bool:
-        """The journal says something else than it shall."""
-        return self.seen.journal is None or _facts(self.seen.journal) != _facts(self.journal)
-
-    @property
-    def needed(self) -> bool:
-        """Something is to be done."""
-        return self.moves_traffic or self.writes_journal
-
-    def diff(self) -> dict[str, Any]:
-        """``before`` and ``after`` as Ansible shows them with ``--diff``."""
-        seen = self.seen
-        routing = self.routing or seen.in_force
-        return {
-            "before": _picture(seen.in_force, seen.durable, seen.journal),
-            "after": _picture(routing, self.routing or seen.durable, self.journal if self.needed else seen.journal),
-        }
-
-
-def _facts(journal: Journal) -> Journal:
-    return replace(journal, changed_at=0.0, changed_by="", interrupted=False)
-
-
-def _picture(in_force: Routing | None, durable: Routing | None, journal: Journal | None) -> dict[str, Any]:
-    record = journal.as_dict() if journal else {}
-    for name in ("changed_at", "changed_by", "format", "routing", "interrupted"):
-        record.pop(name, None)
-    return {
-        "in_force": str(in_force) if in_force else "in doubt",
-        "after_restart": str(durable) if durable else "in doubt",
-        "journal": record or None,
-    }
 
 
 def plan(request: Request, seen: Observation) -> Change:
@@ -282,128 +229,6 @@ def _drilled(request: Request, seen: Observation) -> Change:
     return Change(seen, replace(journal, rollback_proven=proof), note=f"rollback in {proof.ms:g} ms, {proof.lost} requests lost")
 
 
-def _settled(request: Request, seen: Observation) -> Change:
-    journal = need_epoch(request, need_journal(request, seen))
-    if rolling.under_way(journal):
-        return Change(seen, rolling.done(journal, seen), note=f"{journal.release} is on all hosts of {journal.stable}")
-    if journal.candidate is None and journal.phase == "settled":
-        return Change(seen, journal, note=f"{journal.stable} is stable already")
-    candidate = need_candidate(journal)
-    hold.need_approval(journal)
-    if journal.drill is not None:
-        raise Refused(f"{candidate} can not become stable: this is a drill", "run rollback.yml")
-    routing = need_routing(seen)
-    if routing.split != Split.all_on(candidate) or seen.durable != routing:
-        raise Refused(f"{candidate} can not become stable: traffic is {routing}", f"bring it to 100% {candidate} first")
-    return Change(
-        seen,
-        replace(
-            journal,
-            stable=candidate,
-            candidate=None,
-            release=None,
-            rollback_to=journal.stable,
-            hot_until=seen.clock + request.window_seconds,
-            releases={**journal.releases, **({candidate: journal.release} if journal.release else {})},
-            phase="settled",
-            lease=None,
-            hold=None,
-            routing=routing,
-        ),
-        note=f"{candidate} is stable; {journal.stable} stays hot for {request.window_seconds} s",
-    )
-
-
-def _rolled_back(request: Request, seen: Observation) -> Change:
-    journal = need_journal(request, seen)
-    if request.epoch is not None:
-        journal = need_epoch(request, journal)
-    target = Routing(Split.all_on(request.colour or _way_back(journal, seen)), journal.routing.sticky)
-    colour = "green" if target.split.green else "blue"
-    need_capacity(request, seen, target, default_percent=0)
-    idle = journal.candidate is None and journal.stable == colour and journal.lease is None
-    if idle and seen.in_force == target == seen.durable and journal.routing == target:
-        return Change(seen, journal, target, f"nothing to do: all traffic is on {colour} already")
-    if colour != journal.stable:
-        journal = rolling.left_behind(journal)
-    after = replace(
-        journal, epoch=journal.epoch + 1, stable=colour, candidate=None, release=None, routing=target, lease=None, hold=None
-    )
-    if journal.drill is not None and colour == journal.stable:
-        after = drill.over(after)  # nothing has come to users that was not good before: the way back stays as it was
-    else:
-        after = replace(after, rollback_to=None, hot_until=None, phase="rolled_back", drill=None)
-    return Change(
-        seen,
-        after,
-        target,
-        (
-            f"traffic goes from {seen.where()} back to {target}"
-            if seen.in_force != target
-            else f"traffic stays {target}; whatever release was under way is ended"
-        )
-        + ("; the drill is over" if journal.drill is not None else "")
-        + (f" (found: {drifted(seen)})" if drifted(seen) else ""),
-    )
-
-
-def _way_back(journal: Journal, seen: Observation) -> str:
-    if journal.candidate is not None or journal.phase in ("rolled_back", "abandoned"):
-        return journal.stable
-    if journal.rollback_to is not None:
-        return journal.rollback_to
-    if rolling.under_way(journal):
-        return journal.stable  # there is no other way; but the run is ended
-    at_rest = seen.in_force == seen.durable == journal.routing
-    if not at_rest or journal.routing.split != Split.all_on(journal.stable):
-        return journal.stable
-    why = "the old colour is retired" if journal.phase == "retired" else "there has been no release to the other colour"
-    raise NothingToRollBack(
-        f"nothing to roll back to: all traffic is on {journal.stable}, which is stable, and {why}",
-        rolling.way_back(journal)
-        or f"to send traffic to {other(journal.stable)} all the same, name it: bluegreen_to={other(journal.stable)}",
-    )
-
-
-def _abandoned(request: Request, seen: Observation) -> Change:
-    journal = need_epoch(request, need_journal(request, seen))
-    routing = need_routing(seen)
-    if routing.split != Split.all_on(journal.stable) or seen.durable != routing:
-        raise Refused(f"the release can not be abandoned: traffic is {routing}", "run rollback.yml")
-    if rolling.under_way(journal):
-        return Change(seen, rolling.stopped(journal), note=f"{journal.release} goes to no further host of {journal.stable}")
-    if journal.candidate is None:
-        return Change(seen, journal, note="no release is under way")
-    after = replace(journal, candidate=None, release=None, lease=None, phase="abandoned", routing=routing, hold=None)
-    if journal.drill is not None:
-        after = replace(drill.over(journal), lease=None, routing=routing)
-    return Change(seen, after, note=f"release {journal.release} is abandoned before any traffic moved")
-
-
-def _retired(request: Request, seen: Observation) -> Change:
-    journal = need_journal(request, seen)
-    if journal.candidate is not None:
-        raise Refused(
-            f"{other(journal.stable)} can not be retired: release {journal.release} is under way",
-            "finish the release, or run rollback.yml",
-        )
-    if journal.rollback_to is None:
-        return Change(seen, journal, note=f"nothing to retire: no colour is kept as the way back (phase {journal.phase})")
-    hold_lease(request, seen, journal)
-    need_window_over(request, seen, journal, "it would be retired")
-    routing = need_routing(seen)
-    if routing.split.serves(journal.rollback_to) or seen.durable != routing:
-        raise Refused(
-            f"{journal.rollback_to} can not be retired: traffic is {routing}, after a restart it would be {seen.durable}",
-            "run status.yml",
-        )
-    return Change(
-        seen,
-        replace(journal, epoch=journal.epoch + 1, rollback_to=None, hot_until=None, phase="retired"),
-        note=f"{journal.rollback_to} is retired: the way back to it is closed",
-    )
-
-
 _PLANNERS: dict[str, Callable[[Request, Observation], Change]] = {
     "present": _present,
     "claimed": _claimed,
@@ -412,9 +237,9 @@ _PLANNERS: dict[str, Callable[[Request, Observation], Change]] = {
     "switched": _switched,
     "held": _held,
     "promoted": _promoted,
-    "settled": _settled,
-    "rolled_back": _rolled_back,
-    "abandoned": _abandoned,
-    "retired": _retired,
+    "settled": endings.settled,
+    "rolled_back": endings.rolled_back,
+    "abandoned": endings.abandoned,
+    "retired": endings.retired,
     "drilled": _drilled,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from .._router import Routing, Split
+from .._routing import Routing, Split
 
 
 def report(service: str, result: dict[str, Any]) -> str:

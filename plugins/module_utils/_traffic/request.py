@@ -11,8 +11,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .._errors import BadInput
+from .._journal import ANSWERS, ON_TIMEOUT, Journal
 from .._journal_file import known_service
-from .._router import ANSWERS, COLOURS, ON_TIMEOUT, STICKY, Journal, Split, known_colour
+from .._routing import COLOURS, STICKY, Split, known_colour
 
 DRIFT = ("fail", "adopt", "overwrite")
 STATES = (

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import BadInput
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Proof
+from ansible_collections.turnout.bluegreen.plugins.module_utils._journal import Proof
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._checklist.lines import FAIL, PASS, WARN, Line
 
 DAY = 86400

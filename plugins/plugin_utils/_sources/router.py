@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import COLOURS
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import COLOURS
 from ansible_collections.turnout.bluegreen.plugins.module_utils._statistics import percentile
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._gates.reading import Reading
 from ansible_collections.turnout.bluegreen.plugins.plugin_utils._sources.source import NoData, Options, Source

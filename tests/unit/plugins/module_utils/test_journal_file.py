@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import BadInput, Fenced, JournalError
+from ansible_collections.turnout.bluegreen.plugins.module_utils._journal import Journal
 from ansible_collections.turnout.bluegreen.plugins.module_utils._journal_file import JournalFile, encode, known_service
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Journal, Routing, Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import Routing, Split
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -11,23 +11,18 @@ from typing import Any
 
 import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import BadInput, JournalError
-from ansible_collections.turnout.bluegreen.plugins.module_utils._journal_file import decode, encode
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import (
+from ansible_collections.turnout.bluegreen.plugins.module_utils._journal import (
     ANSWERS,
-    COLOURS,
     JOURNAL_FORMAT,
     ON_TIMEOUT,
-    STICKY,
-    Capacity,
     Hold,
     Journal,
     Lease,
-    Observation,
     Proof,
-    Routing,
-    Split,
-    other,
 )
+from ansible_collections.turnout.bluegreen.plugins.module_utils._journal_file import decode, encode
+from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Observation
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import COLOURS, STICKY, Capacity, Routing, Split, other
 from hypothesis import given
 from hypothesis import strategies as st
 

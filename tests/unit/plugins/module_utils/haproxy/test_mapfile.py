@@ -10,7 +10,7 @@ import re
 import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import NotConfigured
 from ansible_collections.turnout.bluegreen.plugins.module_utils._haproxy import mapfile
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import COLOURS, STICKY, Routing, Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import COLOURS, STICKY, Routing, Split
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -11,7 +11,7 @@ import stat
 import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import NotConfigured
 from ansible_collections.turnout.bluegreen.plugins.module_utils._nginx.split_directory import ENDS, SplitDirectory
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import Split
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@ import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import BadInput
 from ansible_collections.turnout.bluegreen.plugins.module_utils._probe.binomial import contradicts
 from ansible_collections.turnout.bluegreen.plugins.module_utils._probe.split import Question, compare
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import Split
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import NothingToRollBack
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Capacity, Lease, Routing, Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._journal import Lease
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import Capacity, Routing, Split
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import command, engine, outcome
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.command import SENTINEL, main
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.report import report, way_back

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import Drifted, Refused, Unhealthy
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Capacity, Journal, Routing, Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._journal import Journal
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import Capacity, Routing, Split
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import engine
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import Request
 

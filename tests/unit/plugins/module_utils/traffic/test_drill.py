@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import LeaseHeld, Refused, Unhealthy
+from ansible_collections.turnout.bluegreen.plugins.module_utils._journal import Journal, Lease, Proof
 from ansible_collections.turnout.bluegreen.plugins.module_utils._journal_file import encode
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Capacity, Journal, Lease, Proof, Routing, Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import Capacity, Routing, Split
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import engine, outcome
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.outcome import Outcome
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.report import report

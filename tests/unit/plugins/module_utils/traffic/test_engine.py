@@ -24,16 +24,9 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import (
     TurnoutError,
     Unhealthy,
 )
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import (
-    COLOURS,
-    Capabilities,
-    Capacity,
-    Hold,
-    Journal,
-    Lease,
-    Routing,
-    Split,
-)
+from ansible_collections.turnout.bluegreen.plugins.module_utils._journal import Hold, Journal, Lease
+from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Capabilities
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import COLOURS, Capacity, Routing, Split
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import engine, flip, outcome
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.outcome import Outcome
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import Request

@@ -10,14 +10,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import Fenced, JournalError, Refused, Unhealthy
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import (
-    COLOURS,
-    Capacity,
-    Journal,
-    Observation,
-    Routing,
-    Split,
-)
+from ansible_collections.turnout.bluegreen.plugins.module_utils._journal import Journal
+from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Observation
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import COLOURS, Capacity, Routing, Split
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import guards
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import Request
 from hypothesis import given

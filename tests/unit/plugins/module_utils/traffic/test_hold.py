@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import Fenced, NothingHeld, Refused
+from ansible_collections.turnout.bluegreen.plugins.module_utils._journal import Hold, Journal, Lease
 from ansible_collections.turnout.bluegreen.plugins.module_utils._journal_file import encode
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Hold, Journal, Lease, Routing, Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import Routing, Split
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import command, outcome
+from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.change import Change
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.command import main
-from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.plan import Change, plan
+from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.plan import plan
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.report import report
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import Request
 

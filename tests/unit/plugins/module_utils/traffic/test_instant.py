@@ -16,7 +16,7 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import (
     StorageError,
     TooLate,
 )
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Capacity, Routing, Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import Capacity, Routing, Split
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import engine
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.instant import Work
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.outcome import Outcome

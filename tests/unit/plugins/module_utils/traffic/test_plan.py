@@ -17,9 +17,11 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import (
     Refused,
     TurnoutError,
 )
+from ansible_collections.turnout.bluegreen.plugins.module_utils._journal import Hold, Journal, Lease
 from ansible_collections.turnout.bluegreen.plugins.module_utils._journal_file import encode
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Capacity, Hold, Journal, Lease, Routing, Split
-from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.plan import Change, plan
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import Capacity, Routing, Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.change import Change
+from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.plan import plan
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import Request
 from hypothesis import given
 from hypothesis import strategies as st

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ansible_collections.turnout.bluegreen.plugins.doc_fragments import router
 from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import BadInput
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Split
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import Split
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import servers
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.plan import _PLANNERS
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.request import REQUIRED_IF, SPEC, STATES, Request

@@ -19,7 +19,9 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._errors import (
     TimedOut,
     Unhealthy,
 )
-from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Capabilities, Capacity, Journal
+from ansible_collections.turnout.bluegreen.plugins.module_utils._journal import Journal
+from ansible_collections.turnout.bluegreen.plugins.module_utils._router import Capabilities
+from ansible_collections.turnout.bluegreen.plugins.module_utils._routing import Capacity
 from ansible_collections.turnout.bluegreen.plugins.module_utils._servers import Server
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic import engine
 from ansible_collections.turnout.bluegreen.plugins.module_utils._traffic.answer import look
