@@ -18,7 +18,7 @@ PYTEST = $(TEST) $(TEST_VENV)/bin/pytest --junit-xml=build/results/$@/$@.xml $(A
 
 S ?= default
 N ?= 40
-PARTS ?= lint sanity unit integration molecule molecule-fleet compat chaos-sample
+PARTS ?= lint sanity unit integration molecule molecule-fleet molecule-gates compat chaos-sample
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
