@@ -25,6 +25,7 @@ from ansible_collections.turnout.bluegreen.plugins.module_utils._probe.tally imp
 
 from tests.support.apps import Apps
 from tests.support.cold import ColdApp
+from tests.support.faults import as_asked
 from tests.support.haproxy import HAProxy, Service
 from tests.support.net import HOST, free_port, wait_until
 
@@ -34,6 +35,8 @@ MODULES = "ansible_collections.turnout.bluegreen.plugins.modules"
 MODULE_PYTHON = os.environ.get("MODULE_PYTHON", sys.executable)
 TOKEN = "Bearer 3f9a-not-for-the-log"
 LIMIT = 60
+#: A right split is contradicted once in 1 / (1 - confidence) comparisons: with this, no test will see it.
+CERTAIN = 1 - 1e-9
 
 
 def run(module: str, **options: Any) -> dict[str, Any]:
@@ -85,10 +88,11 @@ def divide(haproxy: HAProxy, green: int) -> None:
 
 def test_a_split_is_accepted_and_another_one_is_refused(haproxy: HAProxy, service: Service) -> None:
     divide(haproxy, 25)
-    asked = {"url": service.url, "paths": ["/", "/slow?ms=2"], "rate": 300, "count": 900, "fail_on_split": "unproven"}
-    seen = good(run("probe", split={"green": 25}, **asked))
+    asked = {"url": service.url, "paths": ["/", "/slow?ms=2"], "rate": 300, "count": 900}
+    seen = good(run("probe", split={"green": 25}, fail_on_split="unproven", resolution=25, confidence=CERTAIN, **asked))
     assert (seen["requests"], seen["lost"], seen["not_started"], seen["unknown"]) == (900, 0, 0, 0)
     assert seen["split"]["verdict"] == "consistent"
+    assert as_asked(seen["colours"]["green"]["answers"], 900, 25)
     assert set(seen["colours"]) == {"blue", "green"}
     for colour in seen["colours"].values():
         assert 0 < colour["latency_ms"]["p50"] <= colour["latency_ms"]["p95"] <= colour["latency_ms"]["p99"]
@@ -101,7 +105,7 @@ def test_a_split_is_accepted_and_another_one_is_refused(haproxy: HAProxy, servic
 
 def test_few_samples_claim_nothing(haproxy: HAProxy, service: Service) -> None:
     divide(haproxy, 25)
-    few = {"url": service.url, "rate": 100, "count": 20, "split": {"green": 25}}
+    few = {"url": service.url, "rate": 100, "count": 20, "split": {"green": 25}, "confidence": CERTAIN}
     seen = good(run("probe", **few))
     assert (seen["split"]["verdict"], seen["split"]["consistent"]) == ("too_few", None)
     refused(run("probe", fail_on_split="unproven", **few), "split")
