@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.local_router import KINDS
 from tests.support.ready import set_up
-from tests.support.site import COLOURS, Done, Site
+from tests.support.site import COLOURS, Done, Site, flat
 
 QUICK = {"bake_seconds": 1, "bake_interval": 0.5, "bake_max_latency_ms": 10_000, "verify_interval": 0.1}
 ROUTERS = ("haproxy", "nginx") if "nginx" in KINDS else ("haproxy", "haproxy")
@@ -73,10 +73,6 @@ def checked(done: Done) -> dict[tuple[str, str], str]:
     """Status by check and host, as the table says."""
     found = (re.match(r" {4}(\w+) +(\S+) +((?:\d+ hosts|control node|\S+)) ", row) for row in rows(done))
     return {(match[2], match[3]): match[1] for match in found if match}
-
-
-def flat(output: str) -> str:
-    return " ".join(output.split())
 
 
 @pytest.mark.usefixtures("untouched")
@@ -140,7 +136,7 @@ def test_what_failed_is_named_and_stops_the_release(site: Site, tmp_path: Path) 
     finally:
         site.write_inventory()
     assert done.status != 0, done.output
-    found, output = checked(done), flat(done.output)
+    found, output = checked(done), done.flat
     assert found["disk", "green2"] == "FAIL"
     assert found["disk", "green1"] == "pass"
     assert "the checklist has 3 lines that failed: " in output

@@ -22,9 +22,6 @@ class Astray(Site):
 
     behind = False
 
-    def __enter__(self) -> Astray:
-        return self
-
     def environment(self) -> dict[str, str]:
         library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
         return {**super().environment(), **({"LD_PRELOAD": str(library), "FAKETIME": "-600s"} if self.behind else {})}

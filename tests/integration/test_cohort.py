@@ -94,20 +94,15 @@ def releasing(site: Site, **extra: Any) -> Iterator[subprocess.Popen[str]]:
     def held(router: LocalRouter) -> bool:
         return bool(router.journal["hold"]) and router.journal["epoch"] > former
 
-    process = site.popen("release", **asked)
-    try:
+    with site.under_way("release", **asked) as process:
         wait_for(process, lambda: all(map(held, site.routers.values())), "the release waits")
         yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def test_a_service_without_a_cohort_refuses_one_before_anything_is_deployed(site: Site) -> None:
     stable = site.journal["stable"]
     done = site.play("release", bluegreen_release="v2", bluegreen_end_window=True, cutover_cohort=True)
-    output = " ".join(done.output.split())
+    output = done.flat
     assert done.status != 0, output
     assert "Put the release on the host" not in output
     assert "who belongs to the cohort of shop" in output
@@ -149,7 +144,7 @@ def test_a_release_that_dies_there_begins_again_and_a_no_brings_the_cohort_back(
     with releasing(informed, bluegreen_release=release) as process:
         done = informed.play("promote", promote="stop")
         assert done.status == 0, done.output
-        assert f"all traffic goes back to {stable}" in " ".join(done.output.split())
+        assert f"all traffic goes back to {stable}" in done.flat
         output = process.communicate(timeout=LIMIT)[0]
         assert process.returncode != 0, output
     assert where(informed, SENT) == where(informed, OTHERS) == {stable}

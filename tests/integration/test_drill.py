@@ -8,9 +8,6 @@ The tests share a site with v2 stable on green, and v1 on blue as the way back.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -34,23 +31,6 @@ class Fleet(Site):
 
     def __init__(self) -> None:
         super().__init__(routers=("haproxy", "nginx") if "nginx" in KINDS else ("haproxy", "haproxy"), variables=QUICK)
-
-    def __enter__(self) -> Fleet:
-        return self
-
-    def good(self, playbook: str, *arguments: str, **extra: Any) -> str:
-        done = self.play(playbook, *arguments, **extra)
-        assert done.status == 0, done.output
-        return " ".join(done.output.split())
-
-    def bad(self, playbook: str, *arguments: str, **extra: Any) -> str:
-        done = self.play(playbook, *arguments, **extra)
-        assert done.status != 0, done.output
-        return " ".join(done.output.split())
-
-    @property
-    def journals(self) -> list[dict[str, Any]]:
-        return [router.journal for router in self.routers.values()]
 
     def divided(self) -> bool:
         """The drill has moved traffic on all routers."""
@@ -82,7 +62,7 @@ def test_there_and_back_with_nothing_lost_and_nothing_left(fleet: Fleet) -> None
     before = fleet.facts()
     epochs = [journal["epoch"] for journal in fleet.journals]
     with LoadProcess(Profile(fleet.port, rate=20)) as load:
-        output = fleet.good("drill", **DRILL)
+        output = fleet.good("drill", **DRILL).flat
     assert load.summary.lost == 0, load.summary.losses
     assert {"blue", "green"} <= {answer.colour for answer in load.summary.answers}, "no user was sent there"
     assert load.summary.answers[-1].colour == "green"
@@ -93,12 +73,12 @@ def test_there_and_back_with_nothing_lost_and_nothing_left(fleet: Fleet) -> None
     for journal in fleet.journals:
         assert journal["rollback_proven"]["lost"] == 0
         assert 0 < journal["rollback_proven"]["ms"] < 20_000
-    assert "rollback last proven 20" in fleet.good("status")
+    assert "rollback last proven 20" in fleet.good("status").flat
 
 
 def test_a_rehearsed_drill_changes_nothing(fleet: Fleet) -> None:
     before = fleet.journals
-    assert "traffic goes from 100% green to 20% blue, 80% green" in fleet.good("drill", "--check", **DRILL)
+    assert "traffic goes from 100% green to 20% blue, 80% green" in fleet.good("drill", "--check", **DRILL).flat
     assert fleet.journals == before
 
 
@@ -119,17 +99,12 @@ def test_a_sick_idle_colour_is_not_drilled(fleet: Fleet) -> None:
 
 def test_a_drill_that_dies_is_ended_by_a_rollback(fleet: Fleet) -> None:
     before = fleet.facts()
-    process = fleet.popen("drill", **DRILL)
-    try:
+    with fleet.under_way("drill", **DRILL) as process:
         wait_until(lambda: fleet.divided() or process.poll() is not None, "traffic is divided", LIMIT)
         assert process.poll() is None, process.communicate()[0]
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert "drill: blue with v1 gets traffic and gives it back" in fleet.good("status")
+    assert "drill: blue with v1 gets traffic and gives it back" in fleet.good("status").flat
     assert "is not finished" in fleet.bad("release", bluegreen_release="v1", bluegreen_end_window=True)
-    assert "the drill is over" in fleet.good("rollback")
+    assert "the drill is over" in fleet.good("rollback").flat
     assert fleet.facts() == before
     assert fleet.answer()[0] == "green"
 

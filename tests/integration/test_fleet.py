@@ -24,7 +24,7 @@ from tests.support.load import LoadProcess, Profile
 from tests.support.local_router import KINDS, LocalRouter
 from tests.support.net import wait_until
 from tests.support.ready import call, release, set_up
-from tests.support.site import Done, Site
+from tests.support.site import Site, flat
 
 MIXED = ("haproxy", "nginx", "haproxy") if "nginx" in KINDS else ("haproxy", "haproxy", "haproxy")
 QUICK = {"bake_seconds": 1, "bake_interval": 0.5, "bake_max_latency_ms": 10_000, "verify_interval": 0.1}
@@ -37,20 +37,6 @@ class Fleet(Site):
 
     def __init__(self) -> None:
         super().__init__(routers=MIXED, variables={**QUICK, "cutover_confirm_within": 8})
-
-    def __enter__(self) -> Fleet:
-        return self
-
-    def good(self, playbook: str, **extra: Any) -> Done:
-        done = self.play(playbook, **extra)
-        assert done.status == 0, done.output
-        return done
-
-    def bad(self, playbook: str, **extra: Any) -> str:
-        """Run a playbook that must fail; its output with single blanks."""
-        done = self.play(playbook, **extra)
-        assert done.status != 0, done.output
-        return " ".join(done.output.split())
 
     def colours(self) -> list[str]:
         """Which colour each router's clients get."""
@@ -105,19 +91,7 @@ def on_blue(made: Fleet) -> Fleet:
 
 def end(process: subprocess.Popen[str]) -> str:
     output, _none = process.communicate(timeout=LIMIT)
-    return " ".join(output.split())
-
-
-@contextlib.contextmanager
-def releasing(fleet: Fleet, **extra: Any) -> Iterator[subprocess.Popen[str]]:
-    """A release under way, in a process group of its own, which is gone afterwards."""
-    process = fleet.popen("release", **{**V2, **extra})
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    return flat(output)
 
 
 def test_all_routers_flip_at_one_instant_even_with_one_fork(fleet: Fleet) -> None:
@@ -173,7 +147,7 @@ def test_when_one_router_is_held_by_another_run_none_is_claimed(fleet: Fleet) ->
 
 def test_when_one_router_fails_at_the_instant_the_others_go_back(fleet: Fleet) -> None:
     dying = fleet.routers["router3"]
-    with releasing(fleet, cutover_lead=6) as process:
+    with fleet.under_way("release", **V2, cutover_lead=6) as process:
         fleet.wait_for("all routers armed", lambda: all(fleet.pending(router) for router in fleet.routers.values()))
         dying.stop()
         told = end(process)
@@ -196,7 +170,7 @@ def test_a_run_that_dies_between_stage_and_confirmation_leaves_all_routers_where
     def flipped() -> bool:
         return any(fleet.pending(router).get("flipped_at") for router in routers)
 
-    with releasing(fleet, cutover_lead=3) as process:
+    with fleet.under_way("release", **V2, cutover_lead=3) as process:
         fleet.wait_for(f"a router that has {when}", armed if when == "armed" else flipped)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -207,7 +181,7 @@ def test_a_run_that_dies_between_stage_and_confirmation_leaves_all_routers_where
 
 
 def test_a_release_that_was_paused_wakes_up_after_a_rollback_and_moves_nothing(fleet: Fleet) -> None:
-    with releasing(fleet, cutover_lead=4) as process:
+    with fleet.under_way("release", **V2, cutover_lead=4) as process:
         fleet.wait_for("all routers armed", lambda: all(fleet.pending(router) for router in fleet.routers.values()))
         os.killpg(process.pid, signal.SIGSTOP)
         fleet.good("rollback")
@@ -220,7 +194,7 @@ def test_a_release_that_was_paused_wakes_up_after_a_rollback_and_moves_nothing(f
 
 
 def test_a_rollback_during_the_bake_wins_on_every_router(fleet: Fleet) -> None:
-    with releasing(fleet, bake_seconds=5) as process:
+    with fleet.under_way("release", **V2, bake_seconds=5) as process:
         fleet.wait_for("all routers on green", lambda: set(fleet.colours()) == {"green"})
         fleet.good("rollback")
         fleet.at_rest("blue")
@@ -294,7 +268,7 @@ def test_of_two_releases_at_once_at_most_one_moves_the_traffic(fleet: Fleet) -> 
 
 
 def test_a_lease_that_nobody_renews_is_over_for_everybody(fleet: Fleet) -> None:
-    with releasing(fleet, plan_lease_seconds=6, bake_seconds=60) as process:
+    with fleet.under_way("release", **V2, plan_lease_seconds=6, bake_seconds=60) as process:
         fleet.wait_for("all routers on green", lambda: set(fleet.colours()) == {"green"})
         os.killpg(process.pid, signal.SIGSTOP)
         fleet.wait_for(

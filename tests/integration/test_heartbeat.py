@@ -19,7 +19,7 @@ import pytest
 
 from tests.support.net import wait_until
 from tests.support.ready import call, set_up
-from tests.support.site import Site
+from tests.support.site import Site, flat
 from tests.support.sshd import Sshd
 
 LEASE_SECONDS = 8
@@ -186,7 +186,7 @@ def test_a_stopped_run_loses_the_lease_and_another_one_goes_on(site: Site) -> No
         before = site.journal
         stopped.go.touch()
         assert stopped.process.wait() != 0
-        assert "this run must not act any more" in " ".join(stopped.output.split()), stopped.output
+        assert "this run must not act any more" in flat(stopped.output), stopped.output
         wait_until(stopped.has_ended_its_output, "the end of the output", timeout=1)
     assert site.journal == before
     assert set(stopped.leases().values()) == {None}

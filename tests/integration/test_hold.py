@@ -22,7 +22,7 @@ from tests.support.load import LoadProcess, Profile
 from tests.support.local_router import KINDS, LocalRouter
 from tests.support.net import wait_until
 from tests.support.ready import set_up
-from tests.support.site import Done, Site
+from tests.support.site import Site, flat
 
 QUICK = {"bake_seconds": 0, "verify_interval": 0.1}
 V2: dict[str, Any] = {"bluegreen_release": "v2", "bluegreen_end_window": True, "cutover_steps": [25, 100]}
@@ -34,23 +34,6 @@ class Fleet(Site):
 
     def __init__(self) -> None:
         super().__init__(routers=("haproxy", "nginx") if "nginx" in KINDS else ("haproxy", "haproxy"), variables=QUICK)
-
-    def __enter__(self) -> Fleet:
-        return self
-
-    def good(self, playbook: str, *arguments: str, **extra: Any) -> str:
-        done = self.play(playbook, *arguments, **extra)
-        assert done.status == 0, done.output
-        return flat(done)
-
-    def bad(self, playbook: str, **extra: Any) -> str:
-        done = self.play(playbook, **extra)
-        assert done.status != 0, done.output
-        return flat(done)
-
-    @property
-    def journals(self) -> list[dict[str, Any]]:
-        return [router.journal for router in self.routers.values()]
 
     def waits(self, step: int) -> bool:
         """Every router has recorded that this step waits for an answer."""
@@ -64,10 +47,6 @@ class Fleet(Site):
             assert (journal["candidate"], journal["lease"], journal["hold"]) == (None, None, None), journal
             assert journal["stable"] == colour, journal
         assert {router.answer()[0] for router in self.routers.values()} == {colour}
-
-
-def flat(done: Done) -> str:
-    return " ".join(done.output.split())
 
 
 @pytest.fixture(scope="module")
@@ -89,21 +68,16 @@ def on_blue(made: Fleet) -> Fleet:
 @contextlib.contextmanager
 def releasing(fleet: Fleet, hold: list[int], **extra: Any) -> Iterator[subprocess.Popen[str]]:
     """A release that comes to its first hold, and is gone afterwards."""
-    process = fleet.popen("release", **{**V2, "cutover_hold": hold, **extra})
-    try:
+    with fleet.under_way("release", **V2, cutover_hold=hold, **extra) as process:
         wait_until(lambda: fleet.waits(hold[0]) or process.poll() is not None, "the release waits", LIMIT)
         if process.poll() is not None:
             pytest.fail(process.communicate()[0])
         yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def end(process: subprocess.Popen[str]) -> tuple[int, str]:
     output, _none = process.communicate(timeout=LIMIT)
-    return process.returncode, " ".join(output.split())
+    return process.returncode, flat(output)
 
 
 def turnout(router: LocalRouter, *words: str) -> subprocess.CompletedProcess[str]:
@@ -118,10 +92,10 @@ def test_a_release_waits_before_the_cutover_and_after_a_step(fleet: Fleet) -> No
     with LoadProcess(Profile(first.port, rate=40)) as load, releasing(fleet, [0, 25]) as process:
         assert [journal["routing"]["blue"] for journal in fleet.journals] == [100, 100]
         assert "waits for approval of the cutover since" in turnout(first, "status").stdout
-        rehearsed = fleet.good("promote", "--check")
+        rehearsed = fleet.good("promote", "--check").flat
         assert "go: release v2 goes on from 0% green" in rehearsed
         assert fleet.waits(0), "check mode has answered"
-        answered = fleet.good("promote", bluegreen_release="v2")
+        answered = fleet.good("promote", bluegreen_release="v2").flat
         assert "waits for approval of the cutover since" in answered
         assert "held by" in answered
 
@@ -145,9 +119,9 @@ def test_an_answer_is_given_once(fleet: Fleet) -> None:
     with releasing(fleet, [25]) as process:
         os.killpg(process.pid, signal.SIGSTOP)
         try:
-            assert "go: release v2 goes on from 25% green" in fleet.good("promote")
+            assert "go: release v2 goes on from 25% green" in fleet.good("promote").flat
             before = fleet.journals
-            assert "has answered already" in fleet.good("promote")
+            assert "has answered already" in fleet.good("promote").flat
             assert "can not be answered with stop" in fleet.bad("promote", promote="stop")
             assert [journal["hold"] for journal in fleet.journals] == [journal["hold"] for journal in before]
         finally:
@@ -161,7 +135,7 @@ def test_an_answer_is_given_once(fleet: Fleet) -> None:
 @pytest.mark.parametrize("step", [0, 25])
 def test_a_stop_brings_all_traffic_back(fleet: Fleet, step: int) -> None:
     with releasing(fleet, [step]) as process:
-        assert "stop: " in fleet.good("promote", promote="stop")
+        assert "stop: " in fleet.good("promote", promote="stop").flat
         status, output = end(process)
     assert status != 0
     assert "has answered stop to" in output
@@ -174,7 +148,7 @@ def test_a_stop_brings_all_traffic_back(fleet: Fleet, step: int) -> None:
 def test_silence_is_decided_by_policy(fleet: Fleet, policy: str, colour: str) -> None:
     done = fleet.play("release", **V2, cutover_hold=[25], cutover_hold_timeout=3, cutover_hold_on_timeout=policy)
     assert (done.status == 0) == (policy == "go"), done.output
-    assert ("nobody has answered after 3 s" if policy == "go" else "nobody has approved 25% green after 3 s") in flat(done)
+    assert ("nobody has answered after 3 s" if policy == "go" else "nobody has approved 25% green after 3 s") in done.flat
     fleet.at_rest(colour)
 
 
@@ -219,7 +193,7 @@ def test_an_answer_to_the_dead_is_refused(fleet: Fleet) -> None:
 
 def test_a_rehearsal_says_that_it_would_wait(fleet: Fleet) -> None:
     before = [json.dumps(journal) for journal in fleet.journals]
-    output = fleet.good("release", "--check", **V2, cutover_hold=[0, 25])
+    output = fleet.good("release", "--check", **V2, cutover_hold=[0, 25]).flat
     assert "25% green would wait for promote.yml" in output
     assert [json.dumps(journal) for journal in fleet.journals] == before
 

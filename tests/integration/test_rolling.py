@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -54,22 +52,8 @@ class OneColour(Site):
         restart = [sys.executable, "-c", ABRUPT, "{{ deploy_root }}/shop.pid", *common["deploy_restart_command"]]
         return {**common, "deploy_restart_command": restart}
 
-    def __enter__(self) -> OneColour:
-        return self
-
     def environment(self) -> dict[str, str]:
         return {**super().environment(), "ANSIBLE_PIPELINING": "1"}
-
-    def good(self, playbook: str, *arguments: str, **extra: Any) -> str:
-        done = self.play(playbook, *arguments, **extra)
-        assert done.status == 0, done.output
-        return " ".join(done.output.split())
-
-    def bad(self, playbook: str, *arguments: str, **extra: Any) -> str:
-        done = self.play(playbook, *arguments, **extra)
-        assert done.status != 0, done.output
-        assert "Traceback" not in done.output, done.output
-        return " ".join(done.output.split())
 
     def facts(self) -> tuple[str, str | None, str | None, dict[str, str]]:
         """What the journal says about hosts and runs."""
@@ -103,7 +87,8 @@ def made() -> Iterator[OneColour]:
 
 def test_a_release_goes_through_all_hosts_with_nothing_lost(site: OneColour) -> None:
     before = site.journal
-    assert "v2 goes through blue, 1 at a time: blue1, blue2, epoch" in site.good("rolling", "--check", bluegreen_release="v2")
+    told = site.good("rolling", "--check", bluegreen_release="v2").flat
+    assert "v2 goes through blue, 1 at a time: blue1, blue2, epoch" in told
     assert site.journal == before
     with LoadProcess(Profile(site.port, **LOAD)) as load:
         site.good("rolling", bluegreen_release="v2")
@@ -127,9 +112,9 @@ def test_a_bad_release_stops_at_its_first_host_and_goes_back(site: OneColour) ->
         assert f"Releases: blue1 v3 or what it had, not verified, blue2 {live}." in output
         assert f"rolling.yml -e bluegreen_release={live}" in output
         assert site.facts() == ("stopped", "v3", None, {"blue": live})
-        assert f"v3 goes through the hosts of blue, some may have {live}" in site.good("status")
+        assert f"v3 goes through the hosts of blue, some may have {live}" in site.good("status").flat
         assert f"to bring all hosts of blue back, run rolling.yml with {live}" in site.bad("rollback")
-        back = site.good("rolling", bluegreen_release=live)
+        back = site.good("rolling", bluegreen_release=live).flat
     assert load.summary.lost == 0, load.summary.losses
     assert {answer.version for answer in load.summary.answers} == {live}
     assert "1 at a time: blue1; blue2 has it already; blue1 is not in service" in back
@@ -138,18 +123,13 @@ def test_a_bad_release_stops_at_its_first_host_and_goes_back(site: OneColour) ->
 
 def test_a_run_that_dies_leaves_the_others_serving_and_is_taken_up(site: OneColour) -> None:
     with LoadProcess(Profile(site.port, **LOAD)) as load:
-        process = site.popen("rolling", bluegreen_release="v4")
-        try:
+        with site.under_way("rolling", bluegreen_release="v4") as process:
             wait_until(lambda: site.journal["rolling"] == "v4" or process.poll() is not None, "the first host is out", LIMIT)
             assert process.poll() is None, process.communicate()[0]
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
         site.good("rolling", bluegreen_release="v4")
     assert load.summary.lost == 0, load.summary.losses
     assert site.facts() == ("settled", None, None, {"blue": "v4"})
-    assert "blue v4: 2 of 2 healthy" in site.good("status")
+    assert "blue v4: 2 of 2 healthy" in site.good("status").flat
 
 
 def test_what_can_not_go_through_is_refused_before_anything_changes(site: OneColour) -> None:

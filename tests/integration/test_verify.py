@@ -84,16 +84,12 @@ class Shop(Site):
         }
 
 
-def flat(output: str) -> str:
-    return " ".join(output.split())
-
-
 def without_secrets(done: Done) -> str:
     """The output as one line; no secret may be in it, however much it tells."""
     assert SECRET not in done.output
     assert PASSWORD not in done.output
     assert "Traceback" not in done.output, done.output
-    return flat(done.output)
+    return done.flat
 
 
 @pytest.fixture(scope="module")

@@ -9,21 +9,29 @@ with its own process, ports and folders, as on a machine of its own.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from demo.app.build_release import Tarball, build
 from tests.support.local_router import KINDS
 from tests.support.net import HOST, REPOSITORY, free_port, short_directory
 
 COLOURS = {"blue": ("blue1", "blue2"), "green": ("green1", "green2")}
+Me = TypeVar("Me", bound="Site")
+
+
+def flat(output: str) -> str:
+    """One line with single blanks: Ansible breaks the lines of its errors."""
+    return " ".join(output.split())
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,11 @@ class Done:
     status: int
     output: str
     seconds: float
+
+    @property
+    def flat(self) -> str:
+        """The output as one line."""
+        return flat(self.output)
 
     @property
     def changed(self) -> int:
@@ -92,6 +105,11 @@ class Site:
     def journal(self) -> dict[str, Any]:
         """The journal of the first router."""
         return self.first.journal
+
+    @property
+    def journals(self) -> list[dict[str, Any]]:
+        """The journal of each router."""
+        return [router.journal for router in self.routers.values()]
 
     @property
     def command(self) -> Path:
@@ -198,6 +216,30 @@ class Site:
         status = process.wait()
         return Done(status, "".join(lines), time.monotonic() - began)
 
+    def good(self, playbook: str, *arguments: str, **extra: Any) -> Done:
+        """Run a playbook that must succeed."""
+        done = self.play(playbook, *arguments, **extra)
+        assert done.status == 0, done.output
+        return done
+
+    def bad(self, playbook: str, *arguments: str, **extra: Any) -> str:
+        """Run a playbook that must fail, and say why in words of its own; its output as one line."""
+        done = self.play(playbook, *arguments, **extra)
+        assert done.status != 0, done.output
+        assert "Traceback" not in done.output, done.output
+        return done.flat
+
+    @contextlib.contextmanager
+    def under_way(self, playbook: str, *arguments: str, **extra: Any) -> Iterator[subprocess.Popen[str]]:
+        """A playbook in a process group of its own; what is left of it is killed with the end of the block."""
+        process = self.popen(playbook, *arguments, **extra)
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
     def stop(self) -> None:
         """End what the playbooks have started: applications, routers; then the folder goes."""
         for name in self.app_ports:
@@ -209,7 +251,7 @@ class Site:
             router.stop()
         self._folder.cleanup()
 
-    def __enter__(self) -> Site:
+    def __enter__(self: Me) -> Me:
         return self
 
     def __exit__(self, *_failure: object) -> None:
