@@ -34,7 +34,7 @@ setup-test: ## install what lint, sanity, unit and integration tests need
 	@$(PROVIDE) venv $(TEST_VENV) tests/requirements.txt
 
 setup-hosts: ## install podman and build the image of the test hosts
-	@$(PROVIDE) commands podman runc iptables mmdebstrap ssh
+	@$(PROVIDE) commands podman runc iptables nft mmdebstrap ssh
 	@$(PYTHON) tests/hosts/hosts.py image
 
 lint: setup-test ## ruff, mypy, yamllint, ansible-lint, changelog, Python 3.9 on managed hosts

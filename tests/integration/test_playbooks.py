@@ -522,7 +522,7 @@ def test_a_split_that_clients_do_not_see_is_taken_back(site: Playground) -> None
     asked = {"bluegreen_release": "v2", "cutover_steps": [50, 100], "cutover_confirm_url": preview, "cutover_probe_requests": 25}
     output = site.bad("release", **asked)
     assert "See as a client that it is the split" in output
-    assert re.search(r"green gave 100% of 20 answers, asked for 50%: contradicted", output), output
+    assert re.search(r"green gave 100% of 25 answers, asked for 50%: contradicted", output), output
     assert "The release was rolled back. Traffic now: {'blue': 100, 'green': 0}" in output
     assert site.answer() == ("blue", "v1")
 

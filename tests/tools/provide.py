@@ -27,6 +27,7 @@ PACKAGES = {
     "h2load": ["nghttp2-client"],
     "iptables": ["iptables"],
     "mmdebstrap": ["mmdebstrap", "gpg"],
+    "nft": ["nftables"],
     "nginx": ["nginx-light"],
     "openssl": ["openssl"],
     "podman": ["podman", "netavark", "aardvark-dns"],
