@@ -76,6 +76,10 @@ class ActionModule(ActionBase):
 
     def _bake(self, params: dict[str, Any], gates: tuple[Gate, ...], folder: Any) -> dict[str, Any]:
         clock, candidate = time.monotonic, params["candidate"]
+        # In check mode each gate is asked once, now: that its source answers is half of what a rehearsal can tell.
+        seconds = params["seconds"]
+        if self._task.check_mode:
+            seconds, gates = 0.0, tuple(replace(gate, policy=replace(gate.policy, delay=0.0)) for gate in gates)
         begin = clock()
         feeds = {name: _watch.Feed(folder, name) for name in ("router", "health")}
         routers = Routers(feeds["router"].routers, params["interval"], begin)
@@ -87,8 +91,6 @@ class ActionModule(ActionBase):
             clock=clock,
         )
         sources = {gate.name: registry.make(gate, around) for gate in gates}
-        # In check mode each gate is asked once: that its source answers is half of what a rehearsal can tell.
-        seconds = 0.0 if self._task.check_mode else params["seconds"]
         progress = Progress(gates, candidate, other(candidate), begin, seconds, params["baseline"])
         refresh = _refresher(feeds, routers, health, params["epoch"])
         screen = Screen(params["say_every"])

@@ -218,7 +218,7 @@ def test_prometheus_says_what_is_wrong_with_a_query(scene: Scene) -> None:
 
 def test_check_mode_asks_each_gate_once_and_never_fails(scene: Scene) -> None:
     marker = scene.folder / "asked"
-    bad = {"name": "bad", "source": "command", "argv": ["/bin/sh", "-c", f"echo 5 | tee -a {marker}"], "max": 1}
+    bad = {"name": "bad", "source": "command", "argv": ["/bin/sh", "-c", f"echo 5 | tee -a {marker}"], "max": 1, "delay": 86400}
     done, found = scene.bake(bad, seconds=300, arguments=("--check",))
     assert done.status == 0
     assert marker.read_text(encoding="utf-8").split() == ["5", "5"], "once for each colour"
